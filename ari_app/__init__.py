@@ -1,0 +1,1 @@
+"""Kakehashi's telephony application: any phone becomes a company phone, on Asterisk."""

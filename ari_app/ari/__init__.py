@@ -1,0 +1,1 @@
+"""Everything that knows Asterisk's REST interface."""

@@ -1,0 +1,278 @@
+"""Everything that can go wrong and be told to a user: one family.
+
+The docstring of a class is its message, in Japanese, the product's source language; the facts it names are
+the exception's attributes. `code` is the stable name of the error for machines, `field` the input it is about.
+The English text lives in web/locale under the Japanese one.
+"""
+
+from typing import Any, ClassVar
+
+
+class KakehashiError(Exception):
+    """処理を完了できませんでした"""
+
+    code: ClassVar[str] = "error"
+    field: str | None = None
+
+    def __init__(self, **facts: Any) -> None:
+        """Keep `facts` (the values the message names, and `field`) as attributes."""
+        super().__init__()
+        self.facts = facts
+        if "field" in facts:
+            self.field = facts["field"]
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["facts"][name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    @property
+    def message(self) -> str:
+        """The message's template in the source language, as the catalogue keys it."""
+        return " ".join(line.strip() for line in (self.__doc__ or "").strip().splitlines())
+
+    def __str__(self) -> str:
+        return self.message.format(**self.facts)
+
+
+# Input
+
+
+class InvalidInputError(KakehashiError):
+    """入力内容に誤りがあります"""
+
+    code = "invalid_input"
+
+
+class NumberMissingError(InvalidInputError):
+    """電話番号を入力してください"""
+
+    code = "number_missing"
+
+
+class NumberCharactersError(InvalidInputError):
+    """電話番号に使えない文字が含まれています。数字とハイフンで入力してください"""
+
+    code = "number_characters"
+
+
+class NumberLengthError(InvalidInputError):
+    """電話番号は{minimum}〜{maximum}桁で入力してください"""
+
+    code = "number_length"
+
+
+class NumberNotNationalError(InvalidInputError):
+    """電話番号は市外局番または携帯電話の番号から、0で始めて入力してください"""
+
+    code = "number_not_national"
+
+
+class EmergencyNumberError(InvalidInputError):
+    """緊急通報の番号には発信できません。お手元の電話から直接おかけください"""
+
+    code = "emergency_number"
+
+
+class DestinationNotAllowedError(InvalidInputError):
+    """この番号への発信は許可されていません（国際電話・有料サービスなど）。必要な場合はシステム管理者に許可を依頼してください"""
+
+    code = "destination_not_allowed"
+
+
+class OwnCompanyNumberError(InvalidInputError):
+    """{number} は自社の電話番号（共通設定 > 電話番号）のため使用できません。別の電話番号を指定してください"""
+
+    code = "own_company_number"
+
+
+class OwnDeviceNumberError(InvalidInputError):
+    """相手の電話番号が自身の電話番号と同じです。お客様の電話番号を入力してください"""
+
+    code = "own_device_number"
+
+
+class CallerIdNotAllowedError(InvalidInputError):
+    """この通知番号は利用できません。選択できる通知番号から選んでください"""
+
+    code = "caller_id_not_allowed"
+
+
+class PrefixFormatError(InvalidInputError):
+    """プレフィックス番号は1〜2桁で、0を含まず、184・186と重ならない番号にしてください"""
+
+    code = "prefix_format"
+
+
+class PeriodError(InvalidInputError):
+    """期間の指定に誤りがあります。終了日時は開始日時より後にしてください"""
+
+    code = "period"
+
+
+class AlreadyExistsError(InvalidInputError):
+    """{value} はすでに登録されています"""
+
+    code = "already_exists"
+
+
+class NotFoundError(KakehashiError):
+    """{value} が見つかりません"""
+
+    code = "not_found"
+
+
+class TooManyResultsError(KakehashiError):
+    """検索結果が{limit}件を超えました。条件を絞り込むか、非同期検索をご利用ください"""
+
+    code = "too_many_results"
+
+
+# Preconditions of a callback (exact texts of the manual, version 3.10.X)
+
+
+class CallbackUnavailableError(KakehashiError):
+    """アカウントのエージェント利用が無効であるか、サインイン端末が内線番号になっています
+    エージェント利用が有効なアカウントでログインするか、サインイン端末を変更してください"""
+
+    code = "callback_unavailable"
+
+    @property
+    def message(self) -> str:
+        """Two sentences on two lines, as the manual prints them."""
+        return "\n".join(line.strip() for line in (self.__doc__ or "").strip().splitlines())
+
+
+class NoCallerIdError(CallbackUnavailableError):
+    """通知番号に選択可能な電話番号がありません
+    着信グループ、IVR、コールセンター着信のいずれかにダイヤルイン番号を設定してください"""
+
+    code = "no_caller_id"
+
+
+class DeviceUnverifiedError(KakehashiError):
+    """自身の電話番号が確認されていません。マイアカウントで確認の電話を受けてください"""
+
+    code = "device_unverified"
+
+
+# Orders
+
+
+class CapacityError(KakehashiError):
+    """同時通話数の上限（{limit}）に達しています。しばらくしてからもう一度発信してください"""
+
+    code = "capacity"
+
+
+class AgentBusyError(KakehashiError):
+    """このアカウントは発信中または通話中です。通話が終わってから発信してください"""
+
+    code = "agent_busy"
+
+
+class IdempotencyConflictError(KakehashiError):
+    """この Idempotency-Key は別の内容で使われています。新しいキーを付けてください"""
+
+    code = "idempotency_conflict"
+    field = "Idempotency-Key"
+
+
+class TooLateToCancelError(KakehashiError):
+    """お客様が応答した後はキャンセルできません。電話を切って終了してください"""
+
+    code = "too_late_to_cancel"
+
+
+# Access
+
+
+class NotSignedInError(KakehashiError):
+    """サインインしてください"""
+
+    code = "not_signed_in"
+
+
+class WrongCredentialsError(KakehashiError):
+    """ログインIDまたはパスワードが正しくありません"""
+
+    code = "wrong_credentials"
+
+
+class TooManyAttemptsError(KakehashiError):
+    """ログインの失敗が続いたため、{wait_s}秒後までログインできません"""
+
+    code = "too_many_attempts"
+
+
+class InvalidTokenError(KakehashiError):
+    """APIトークンが正しくないか、有効期限が切れています。システム管理者に新しいトークンを依頼してください"""
+
+    code = "invalid_token"
+
+
+class NotPermittedError(KakehashiError):
+    """この操作の権限がありません。システム管理者に権限の付与を依頼してください"""
+
+    code = "not_permitted"
+
+
+# Surroundings
+
+
+class TelephonyUnavailableError(KakehashiError):
+    """電話システムに接続できないため、いま発信できません。しばらくしてからもう一度お試しください"""
+
+    code = "telephony_unavailable"
+
+
+class DatabaseUnavailableError(KakehashiError):
+    """データベースに接続できないため、処理できません。しばらくしてからもう一度お試しください"""
+
+    code = "database_unavailable"
+
+
+class ConfigurationError(KakehashiError):
+    """設定 {field} が正しくありません: {problem}"""
+
+    code = "configuration"
+
+
+# Asterisk instances that this project starts
+
+
+class RootfsBuildError(KakehashiError):
+    """Asterisk の実行環境（rootfs）を作成できませんでした: {reason}"""
+
+    code = "rootfs_build"
+
+
+class RootfsMissingError(KakehashiError):
+    """Asterisk の実行環境（rootfs）が {path} にありません。kakehashi asterisk build を実行してください"""
+
+    code = "rootfs_missing"
+
+
+class PortInUseError(KakehashiError):
+    """ポート {address} は使用中です。別のポートを指定してください"""
+
+    code = "port_in_use"
+
+
+class AsteriskConflictError(KakehashiError):
+    """{dir} の Asterisk は別の設定（{difference}）で動作中です。停止してから起動してください"""
+
+    code = "asterisk_conflict"
+
+
+class AsteriskStartError(KakehashiError):
+    """Asterisk を起動できませんでした: {reason}（記録: {log}）"""
+
+    code = "asterisk_start"
+
+
+class AsteriskNotRunningError(KakehashiError):
+    """{dir} の Asterisk は動作していません"""
+
+    code = "asterisk_not_running"

@@ -1,0 +1,1 @@
+"""One coroutine per call, each reads like the manual."""

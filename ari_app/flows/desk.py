@@ -1,0 +1,232 @@
+"""The desk: takes orders, runs each as one task, and ends them on request."""
+
+import asyncio
+import contextlib
+import hashlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from ari_app.domain.account import Account, require_agent, require_caller_ids
+from ari_app.domain.callback import Acceptance, Callback, channel_id
+from ari_app.domain.ending import Party, Reason, cut
+from ari_app.domain.leg import Role
+from ari_app.domain.numbers import TollPolicy, normalise, parse_destination
+from ari_app.errors import (
+    CallerIdNotAllowedError,
+    DatabaseUnavailableError,
+    OwnCompanyNumberError,
+    OwnDeviceNumberError,
+    TelephonyUnavailableError,
+    TooLateToCancelError,
+)
+from ari_app.flows.callback import CallbackRules, Floor, finish, run_callback
+from ari_app.flows.recovery import resume
+from ari_app.flows.shielding import to_the_end
+from ari_app.ports import Bus, CallbackRecords, Clock, Directory, Event, Nodes, Placement, SwitchError
+
+POLL_S = 0.25
+BEAT_S = 3.0
+CLAIM_AT_MOST = 50
+ORDER_FRESH_S = 30
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRules:
+    """What an order is checked against. `channel_limit` is 同時通話数."""
+
+    toll: TollPolicy
+    channel_limit: int
+    acceptance: Acceptance
+
+
+class Desk:
+    """Where web, API and CLI order callbacks and end them.
+
+    Every process has one; where telephony runs, `running` also carries the orders out.
+    """
+
+    def __init__(
+        self, records: CallbackRecords, directory: Directory, nodes: Nodes, bus: Bus, clock: Clock, rules: OrderRules
+    ) -> None:
+        self._records = records
+        self._directory = directory
+        self._nodes = nodes
+        self._bus = bus
+        self._clock = clock
+        self._rules = rules
+        self._runner: _Runner | None = None
+
+    async def available(self) -> bool:
+        """Whether an order would be carried out now."""
+        if self._runner is not None:
+            return self._runner.floor.switch.ready
+        return await self._nodes.any_ready(self._clock.now())
+
+    async def place(
+        self, who: Account, *, caller_id: str, customer_number: str, idempotency_key: str | None = None
+    ) -> Placement:
+        """Check an order, write it down, begin it; returns its callback's id.
+
+        Raises CallbackUnavailableError, NoCallerIdError, InvalidInputError's family (field `caller_id`,
+        `customer_number` or `device_number`), TelephonyUnavailableError, CapacityError, AgentBusyError,
+        IdempotencyConflictError, DatabaseUnavailableError. Nothing half-done remains after any of them.
+        """
+        call = await self._checked(who, caller_id, customer_number)
+        if not await self.available():
+            raise TelephonyUnavailableError
+        if self._runner is not None:
+            call.node = self._runner.node
+        idempotency = (idempotency_key, _fingerprint(caller_id, customer_number)) if idempotency_key else None
+        placement = await to_the_end(
+            self._records.place(call, limit=self._rules.channel_limit, idempotency=idempotency)
+        )
+        if placement.fresh:
+            self._bus.publish(Event("call.accepted", call))
+            if self._runner is not None:
+                self._runner.begin(call)
+        return placement
+
+    async def cancel(self, call: Callback, by: Party) -> None:
+        """End a call: its owner (Party.AGENT) until the customer answers, an administrator always.
+
+        Raises TooLateToCancelError. A call that has ended is success.
+        """
+        if by is Party.AGENT and call.talking_at is not None and call.ended_at is None:
+            raise TooLateToCancelError
+        runner = self._runner
+        if runner is None or not runner.floor.switch.cut(channel_id(call.id, Role.AGENT), cut(by)):
+            await self._records.request_cut(call.id, by)
+
+    async def _checked(self, who: Account, caller_id: str, customer_number: str) -> Callback:
+        company = await self._directory.company_numbers()
+        agent_number = require_agent(who, company)
+        candidates = await self._directory.caller_ids(who)
+        require_caller_ids(candidates)
+        shown = normalise(caller_id, "caller_id")
+        if shown not in candidates:
+            raise CallerIdNotAllowedError(field="caller_id")
+        field = "customer_number"
+        destination = parse_destination(customer_number, await self._directory.prefixes(), self._rules.toll, field)
+        if destination.number in company:
+            raise OwnCompanyNumberError(field=field, number=destination.number)
+        if destination.number == agent_number:
+            raise OwnDeviceNumberError(field=field)
+        self._rules.toll.check(agent_number, "device_number")
+        now = self._clock.now()
+        return Callback(
+            id=_new_id(now),
+            account_id=who.id,
+            login=who.login,
+            caller_id=shown,
+            agent_number=agent_number,
+            customer_number=destination.number,
+            customer_caller_id=destination.caller_id or shown,
+            withheld=destination.presentation is False,
+            acceptance=who.acceptance or self._rules.acceptance,
+            created_at=now,
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self, floor: Floor, rules: CallbackRules, node: str) -> AsyncIterator[None]:
+        """Carry out orders on this node until the end of the block; conversations going on then are left up."""
+        async with asyncio.TaskGroup() as tasks:
+            runner = _Runner(floor, rules, node, tasks, self._records, self._nodes)
+            await runner.adopt()
+            rounds = tasks.create_task(runner.rounds(), name="desk-rounds")
+            self._runner = runner
+            try:
+                yield
+            finally:
+                self._runner = None
+                rounds.cancel()
+                runner.stop()
+
+
+class _Runner:
+    """The part of the desk that carries out orders, on a telephony node."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        rules: CallbackRules,
+        node: str,
+        tasks: asyncio.TaskGroup,
+        records: CallbackRecords,
+        nodes: Nodes,
+    ) -> None:
+        self.floor = floor
+        self.node = node
+        self._rules = rules
+        self._tasks = tasks
+        self._records = records
+        self._nodes = nodes
+        self._calls: set[asyncio.Task[None]] = set()
+
+    def begin(self, call: Callback) -> None:
+        """Run a call as a task of its own."""
+        if call.created_at < self.floor.clock.now() - timedelta(seconds=ORDER_FRESH_S):
+            # Nobody waits at the phone any more for an order that lay about while no node was there.
+            self._start(call, finish(call, (Reason.INTERRUPTED, Party.SYSTEM), self.floor))
+        else:
+            self._start(call, run_callback(call, self.floor, self._rules))
+
+    async def adopt(self) -> None:
+        """Take over what this node had open when it stopped."""
+        for call in await self._records.open_calls(self.node):
+            self._start(call, resume(call, self.floor, self._rules))
+
+    async def rounds(self) -> None:
+        """Look for orders and requests that came from other processes, and say that this node lives."""
+        beat_at = 0.0
+        while True:
+            try:
+                if time.monotonic() >= beat_at:
+                    beat_at = time.monotonic() + BEAT_S
+                    ready = self.floor.switch.ready
+                    await self._nodes.beat(self.node, ready=ready, now=self.floor.clock.now())
+                if self.floor.switch.ready:
+                    for call in await self._records.claim(self.node, CLAIM_AT_MOST):
+                        self.begin(call)
+                for call_id, by in await self._records.cut_requests(self.node):
+                    self.floor.switch.cut(channel_id(call_id, Role.AGENT), cut(by))
+            except DatabaseUnavailableError:
+                log.warning("database_unavailable", doing="desk rounds")
+            await asyncio.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """End what is not yet a conversation; conversations are left up."""
+        for task in self._calls:
+            task.cancel()
+
+    def _start(self, call: Callback, work: Coroutine[Any, Any, None]) -> None:
+        task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+
+async def _guarded(call: Callback, work: Coroutine[Any, Any, None]) -> None:
+    """A defect in one call must not end the others."""
+    with structlog.contextvars.bound_contextvars(call_id=call.id):
+        try:
+            await work
+        except SwitchError as error:
+            log.warning("call_failed", error=str(error))
+        except Exception:
+            log.exception("call_broken")
+
+
+def _fingerprint(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _new_id(now: datetime) -> str:
+    """32 hexadecimal digits that sort by time (the layout of UUIDv7, RFC 9562, without its version bits)."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"

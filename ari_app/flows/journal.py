@@ -1,0 +1,30 @@
+"""What is written down of a call, and told to whoever watches: told only once it is durable."""
+
+from dataclasses import replace
+
+from ari_app.domain.callback import Callback
+from ari_app.domain.cdr import rows_of
+from ari_app.ports import Bus, CallbackRecords, Event
+
+
+class Journal:
+    """The records and the bus of the calls of one node."""
+
+    def __init__(self, records: CallbackRecords, bus: Bus, node: str) -> None:
+        self._records = records
+        self._bus = bus
+        self._node = node
+
+    async def save(self, call: Callback) -> None:
+        """Write the call's present state, then tell it."""
+        await self._records.save(call)
+        self.tell(call)
+
+    def tell(self, call: Callback) -> None:
+        """Tell the call's present state."""
+        self._bus.publish(Event(f"call.{call.state}", replace(call, legs=[replace(leg) for leg in call.legs])))
+
+    async def close(self, call: Callback) -> None:
+        """Write the ended call with one row a dialled leg, then tell it."""
+        await self._records.close(call, rows_of(call.id, call.legs, accountcode=call.login, node=self._node))
+        self.tell(call)

@@ -1,0 +1,123 @@
+"""The composition root: settings in, running services out. The only place that builds objects."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Collection
+from enum import StrEnum
+
+import structlog
+from aiohttp import web
+
+from ari_app.ari.client import open_client
+from ari_app.ari.switch import AriSwitch
+from ari_app.bus import LocalBus
+from ari_app.clock import SystemClock
+from ari_app.config import Settings
+from ari_app.flows.callback import CallbackRules, Floor
+from ari_app.flows.desk import Desk, OrderRules
+from ari_app.flows.journal import Journal
+from db import schema
+from db.access import AccessStore
+from db.accounts import AccountStore
+from db.callbacks import CallbackStore
+from db.cdrs import CdrStore
+from db.directory import NumberDirectory
+from db.engine import open_database
+from db.nodes import NodeStore
+from db.numbers import NumberStore
+from web.app import create_app
+from web.services import Services
+
+SHUTDOWN_S = 5
+
+log = structlog.get_logger(__name__)
+
+
+class Part(StrEnum):
+    """What a process does, for `serve --role`."""
+
+    ALL = "all"
+    TELEPHONY = "telephony"
+    WEB = "web"
+    JOBS = "jobs"
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: Settings, *, telephony: bool = False, node: str = "main") -> AsyncIterator[Services]:
+    """The installation's objects, with the database upgraded; with `telephony` orders are carried out here."""
+    clock, bus = SystemClock(), LocalBus()
+    async with contextlib.AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings.database_url))
+        await schema.upgrade(database)
+        callbacks = CallbackStore(database)
+        await stack.enter_async_context(callbacks.running())
+        accounts, numbers, nodes = AccountStore(database), NumberStore(database), NodeStore(database)
+        order_rules = OrderRules(settings.toll_policy, settings.channel_limit, settings.accept)
+        desk = Desk(callbacks, NumberDirectory(accounts, numbers), nodes, bus, clock, order_rules)
+        switch = None
+        if telephony:
+            switch = await stack.enter_async_context(_open_switch(settings, clock))
+            floor = Floor(switch, Journal(callbacks, bus, node), clock)
+            await stack.enter_async_context(desk.running(floor, _callback_rules(settings), node))
+            stack.push_async_callback(nodes.leave, node)
+        yield Services(
+            settings=settings,
+            clock=clock,
+            bus=bus,
+            database=database,
+            accounts=accounts,
+            numbers=numbers,
+            access=AccessStore(database),
+            callbacks=callbacks,
+            cdrs=CdrStore(database),
+            nodes=nodes,
+            desk=desk,
+            switch=switch,
+        )
+
+
+async def serve(settings: Settings, parts: Collection[Part], node: str) -> None:
+    """Run until SIGTERM or SIGINT. Conversations that are going on then are left up."""
+    everything = Part.ALL in parts or not parts
+    async with contextlib.AsyncExitStack() as stack:
+        telephony = everything or Part.TELEPHONY in parts
+        services = await stack.enter_async_context(open_services(settings, telephony=telephony, node=node))
+        if everything or Part.WEB in parts:
+            await stack.enter_async_context(_listening(services))
+        log.info("serving", node=node, parts=sorted(parts) or [Part.ALL], http=settings.http_bind)
+        await _stop_signal()
+
+
+@contextlib.asynccontextmanager
+async def _open_switch(settings: Settings, clock: SystemClock) -> AsyncIterator[AriSwitch]:
+    async with open_client(
+        settings.ari_url, settings.ari_username, settings.ari_password.get_secret_value(), settings.ari_app
+    ) as client:
+        yield AriSwitch(client, clock)
+
+
+@contextlib.asynccontextmanager
+async def _listening(services: Services) -> AsyncIterator[None]:
+    runner = web.AppRunner(create_app(services), access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        host, port = services.settings.http_address
+        await web.TCPSite(runner, host, port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _callback_rules(settings: Settings) -> CallbackRules:
+    return CallbackRules(
+        settings.ring_agent_s, settings.ring_customer_s, settings.accept_s, settings.trunk_endpoint
+    )
+
+
+async def _stop_signal() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()

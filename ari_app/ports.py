@@ -1,0 +1,193 @@
+"""What the flows need of the world, as protocols: the switch, the records, the directory, the clock, the bus."""
+
+from collections.abc import AsyncIterator, Collection
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from ari_app.domain.account import Account
+from ari_app.domain.callback import Callback
+from ari_app.domain.cdr import CdrRow
+from ari_app.domain.ending import LegEnd, Party
+from ari_app.domain.leg import Leg
+from ari_app.domain.prefix import Prefixes
+
+
+class LegEnded(Exception):  # noqa: N818 - an event of the call, not an error
+    """A leg is unanswered, busy or gone; `leg.end` says how."""
+
+    def __init__(self, leg: Leg) -> None:
+        super().__init__(leg.channel_id)
+        self.leg = leg
+
+
+class SwitchError(Exception):
+    """The switch refused what a call cannot do without, or is gone."""
+
+
+class Clock(Protocol):
+    """The time, passed in."""
+
+    def now(self) -> datetime:
+        """The present moment, UTC, aware."""
+
+
+class Line(Protocol):
+    """One leg's channel on the switch; what happens to it is written into `leg` as it happens."""
+
+    leg: Leg
+
+    def ring(self, timeout: float, *, early_media_to: "Line | None" = None) -> AbstractAsyncContextManager[None]:
+        """Dial; enter once answered; hang up on exit. `timeout` is the ring limit in seconds.
+
+        `early_media_to` is joined as this leg is dialled, and hears what the network says while it rings.
+        When the leg ends by itself, while ringing or later, the body is cancelled and LegEnded raised in its place.
+        """
+
+    def up(self) -> AbstractAsyncContextManager[None]:
+        """As `ring`, for a leg that already was answered: taken over after a restart."""
+
+    async def join(self) -> None:
+        """Put the leg into its call's bridge."""
+
+    async def key(self, digit: str, *, prompt: str, timeout: float) -> bool:
+        """Play `prompt` (a name under sounds/) until `digit` is pressed: True, or False after `timeout` seconds."""
+
+    def end_with(self, end: LegEnd) -> None:
+        """State how this leg ends: the reason is ours, not the switch's. The first one stated counts."""
+
+    def leave(self) -> None:
+        """Leave the channel up on exit, for the next start to adopt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One channel as the switch lists it. `state` is Asterisk's word (Down, Ring, Ringing, Up)."""
+
+    id: str
+    name: str
+    state: str
+    number: str
+    created_at: datetime
+    bridge_id: str | None = None
+
+
+class Switch(Protocol):
+    """The telephone switch."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether its events reach us: without them nothing may be dialled."""
+
+    def bridge(self, call_id: str) -> AbstractAsyncContextManager[None]:
+        """The bridge of a call, gone on exit."""
+
+    def line(self, leg: Leg, peer: Leg, call_id: str) -> AbstractAsyncContextManager[Line]:
+        """A channel for `leg`, created but not dialled; gone on exit, `leg.end` and its times filled in.
+
+        `peer` is the leg it will talk to. Raises LegEnded when the switch cannot create it.
+        """
+
+    def adopt_bridge(self, call_id: str) -> AbstractAsyncContextManager[None]:
+        """As `bridge`, for the bridge of a call taken over after a restart; one that is gone is no matter."""
+
+    def adopt(self, leg: Leg, call_id: str) -> AbstractAsyncContextManager[Line]:
+        """As `line`, for a channel that is already there. Raises LegEnded when it is not."""
+
+    def cut(self, channel_id: str, end: LegEnd) -> bool:
+        """End a leg of ours with a stated end; False when no flow here has that channel."""
+
+    async def hang_up(self, channel_id: str) -> None:
+        """End any channel; one that is gone is success."""
+
+    async def channels(self) -> list[Channel]:
+        """What is on the switch now, legs that were never dialled left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something users may watch: `name` is `call.STATE`; `callback` as it stood then."""
+
+    name: str
+    callback: Callback
+
+
+class Bus(Protocol):
+    """Events for whoever watches."""
+
+    def publish(self, event: Event) -> None:
+        """Tell every subscriber; never waits."""
+
+    def subscribe(self) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
+        """The events from now on."""
+
+
+class Placement(Protocol):
+    """What became of an order; `fresh` is False when its Idempotency-Key had placed it before."""
+
+    @property
+    def callback_id(self) -> str:
+        """The callback ordered."""
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this order began it."""
+
+
+class CallbackRecords(Protocol):
+    """Where callbacks are written down; each await returns once it is durable."""
+
+    async def place(self, call: Callback, *, limit: int, idempotency: tuple[str, str] | None = None) -> Placement:
+        """Write the order and reserve its channels of `limit`, atomically.
+
+        `idempotency` is the key and the request's fingerprint. Raises CapacityError, AgentBusyError,
+        IdempotencyConflictError, DatabaseUnavailableError; then nothing is kept.
+        """
+
+    async def save(self, call: Callback) -> None:
+        """Write the callback's present state."""
+
+    async def close(self, call: Callback, rows: list[CdrRow]) -> None:
+        """Write the ended callback and its rows once, and give its channels back."""
+
+    async def claim(self, node: str, at_most: int) -> list[Callback]:
+        """Take over orders that nobody has begun."""
+
+    async def open_calls(self, node: str) -> list[Callback]:
+        """This node's callbacks that have not ended."""
+
+    async def request_cut(self, callback_id: str, by: Party) -> None:
+        """Leave word for the node that has the call."""
+
+    async def cut_requests(self, node: str) -> list[tuple[str, Party]]:
+        """Calls of this node that somebody elsewhere asked to end: (call id, by whom)."""
+
+    async def get(self, callback_id: str) -> Callback:
+        """Raises NotFoundError."""
+
+
+class Directory(Protocol):
+    """The numbers an order is checked against."""
+
+    async def company_numbers(self) -> Collection[str]:
+        """The digits of every number the company owns."""
+
+    async def prefixes(self) -> Prefixes:
+        """The registered prefixes."""
+
+    async def caller_ids(self, who: Account) -> Collection[str]:
+        """The digits of the numbers the account may show."""
+
+
+class Nodes(Protocol):
+    """The telephony nodes of the installation."""
+
+    async def beat(self, name: str, *, ready: bool, now: datetime) -> None:
+        """Say that the node lives, and whether its switch does."""
+
+    async def leave(self, name: str) -> None:
+        """The node stops."""
+
+    async def any_ready(self, now: datetime) -> bool:
+        """Whether some node can take an order."""

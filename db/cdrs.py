@@ -1,0 +1,87 @@
+"""The CDR 発着信履歴, to read: rows by leg, and rows joined by call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, and_, func, select
+
+from ari_app.domain.cdr import CdrRow
+from ari_app.domain.schedule import ALWAYS, Period
+from ari_app.errors import TooManyResultsError
+from db.callbacks import RESULTS_LIMIT
+from db.engine import Database
+from db.paging import Cursor, Page, prefix_range, read_page
+from db.reach import RowReach
+from db.tables import callback, cdr
+
+_COLUMNS = [cdr.c[field.name] for field in fields(CdrRow)]
+
+
+@dataclass(frozen=True, slots=True)
+class CdrSearch:
+    """Conditions of 発着信履歴; numbers match from their beginning."""
+
+    period: Period = ALWAYS
+    src: str | None = None
+    dst: str | None = None
+    call_id: str | None = None
+
+
+class CdrStore:
+    """Reading the CDR."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def search(
+        self, conditions: CdrSearch, reach: RowReach, *, limit: int, cursor: Cursor | None = None
+    ) -> Page[CdrRow]:
+        """Newest first, one page of rows. Raises TooManyResultsError past the limit."""
+        where = [*_conditions(conditions), *reach.where(_owner(), cdr.c.caller_id)]
+        async with self._database.read() as connection:
+            bounded = select(cdr.c.id).where(and_(True, *where)).limit(RESULTS_LIMIT + 1).subquery()
+            count = int(await connection.scalar(select(func.count()).select_from(bounded)) or 0)
+            if count > RESULTS_LIMIT:
+                raise TooManyResultsError(limit=RESULTS_LIMIT)
+            return await read_page(
+                connection,
+                select(cdr.c.id, *_COLUMNS).where(*where),
+                key=(cdr.c.start, cdr.c.id),
+                read=_row,
+                total=count,
+                limit=limit,
+                cursor=cursor,
+            )
+
+    async def of_calls(self, call_ids: Sequence[str]) -> dict[str, list[CdrRow]]:
+        """The rows of each call, leg 1 first; calls without rows are absent."""
+        rows_of: dict[str, list[CdrRow]] = {}
+        query = select(*_COLUMNS).where(cdr.c.call_id.in_(call_ids)).order_by(cdr.c.call_id, cdr.c.leg)
+        async with self._database.read() as connection:
+            for row in (await connection.execute(query)).mappings():
+                rows_of.setdefault(row["call_id"], []).append(_row(row))
+        return rows_of
+
+
+def _conditions(search: CdrSearch) -> list[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    if search.period.start:
+        where.append(cdr.c.start >= search.period.start)
+    if search.period.end:
+        where.append(cdr.c.start < search.period.end)
+    if search.src:
+        where.append(prefix_range(cdr.c.src, search.src))
+    if search.dst:
+        where.append(prefix_range(cdr.c.dst, search.dst))
+    if search.call_id:
+        where.append(cdr.c.call_id == search.call_id)
+    return where
+
+
+def _owner() -> ColumnElement[Any]:
+    return select(callback.c.account_id).where(callback.c.id == cdr.c.call_id).scalar_subquery()
+
+
+def _row(row: RowMapping) -> CdrRow:
+    return CdrRow(**{column.name: row[column.name] for column in _COLUMNS})

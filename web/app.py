@@ -1,0 +1,14 @@
+"""The aiohttp application: panel, API, health."""
+
+from aiohttp import web
+
+from web.services import Services
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+
+
+def create_app(services: Services) -> web.Application:
+    """The whole of the outside over HTTP."""
+    app = web.Application()
+    app[SERVICES] = services
+    return app
