@@ -111,6 +111,36 @@ class PeriodError(InvalidInputError):
     code = "period"
 
 
+class LoginFormatError(InvalidInputError):
+    """ログインIDは英数字で始まる64文字以内の英数字と . _ @ + - で入力してください"""
+
+    code = "login_format"
+
+
+class NameFormatError(InvalidInputError):
+    """名前は1〜{maximum}文字の1行で入力してください"""
+
+    code = "name_format"
+
+
+class EmailFormatError(InvalidInputError):
+    """メールアドレスの形式が正しくありません"""
+
+    code = "email_format"
+
+
+class PasswordLengthError(InvalidInputError):
+    """パスワードは{minimum}文字以上で入力してください"""
+
+    code = "password_length"
+
+
+class TopmostAccountError(InvalidInputError):
+    """最上位のシステム管理者は、エージェントにすることも、ロールの変更や無効化をすることもできません"""
+
+    code = "topmost_account"
+
+
 class AlreadyExistsError(InvalidInputError):
     """{value} はすでに登録されています"""
 

@@ -110,9 +110,7 @@ async def _listening(services: Services) -> AsyncIterator[None]:
 
 
 def _callback_rules(settings: Settings) -> CallbackRules:
-    return CallbackRules(
-        settings.ring_agent_s, settings.ring_customer_s, settings.accept_s, settings.trunk_endpoint
-    )
+    return CallbackRules(settings.ring_agent_s, settings.ring_customer_s, settings.accept_s, settings.trunk_endpoint)
 
 
 async def _stop_signal() -> None:

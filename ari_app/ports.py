@@ -92,14 +92,17 @@ class Switch(Protocol):
     def adopt_bridge(self, call_id: str) -> AbstractAsyncContextManager[None]:
         """As `bridge`, for the bridge of a call taken over after a restart; one that is gone is no matter."""
 
-    def adopt(self, leg: Leg, call_id: str) -> AbstractAsyncContextManager[Line]:
+    def adopt(self, leg: Leg, peer: Leg, call_id: str) -> AbstractAsyncContextManager[Line]:
         """As `line`, for a channel that is already there. Raises LegEnded when it is not."""
 
-    def cut(self, channel_id: str, end: LegEnd) -> bool:
+    async def cut(self, channel_id: str, end: LegEnd) -> bool:
         """End a leg of ours with a stated end; False when no flow here has that channel."""
 
     async def hang_up(self, channel_id: str) -> None:
         """End any channel; one that is gone is success."""
+
+    async def sweep(self) -> None:
+        """End what has our kind of id and belongs to no flow."""
 
     async def channels(self) -> list[Channel]:
         """What is on the switch now, legs that were never dialled left out."""

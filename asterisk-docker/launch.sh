@@ -10,7 +10,7 @@ mount --bind /proc "$root/proc"
 mount --bind "$dir" "$root/srv/asterisk"
 mount --bind -o ro "$sounds" "$root/opt/kakehashi/sounds"
 mount --bind "$dir/etc/hosts" "$root/etc/hosts"
-mount --bind -o ro /etc/resolv.conf "$root/etc/resolv.conf"
+if [ -e /etc/resolv.conf ]; then mount --bind -o ro /etc/resolv.conf "$root/etc/resolv.conf"; fi
 
 ulimit -n "$(ulimit -Hn)"
 umask 027

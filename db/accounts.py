@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from ari_app.domain.account import Account, Role
 from ari_app.domain.resources import Grant, Level, ResourceKind
-from ari_app.errors import AlreadyExistsError, InvalidInputError, NotFoundError
+from ari_app.errors import AlreadyExistsError, InvalidInputError, NotFoundError, TopmostAccountError
 from db.engine import Database
 from db.tables import (
     account,
@@ -43,12 +43,14 @@ class AccountStore:
         self._database = database
 
     async def add(self, values: Mapping[str, Any], now: datetime) -> Account:
-        """Add an account; the first administrator is the topmost. Raises AlreadyExistsError."""
+        """Add an account; the first administrator is the topmost. Raises AlreadyExistsError, TopmostAccountError."""
         async with self._database.write() as connection:
             others = await connection.scalar(
                 select(func.count()).select_from(account).where(account.c.role == Role.ADMIN)
             )
-            topmost = values["role"] == Role.ADMIN and not others and not values.get("agent")
+            topmost = values["role"] == Role.ADMIN and not others
+            if topmost and values.get("agent"):
+                raise TopmostAccountError(field="agent")
             try:
                 result = await connection.execute(
                     insert(account).values(**values, topmost=topmost, created_at=now).returning(*_COLUMNS)

@@ -2,9 +2,7 @@
 
 from aiohttp import web
 
-from web.services import Services
-
-SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
+from web.services import SERVICES, Services
 
 
 def create_app(services: Services) -> web.Application:

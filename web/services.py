@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from aiohttp import web
+
 from ari_app.config import Settings
 from ari_app.flows.desk import Desk
 from ari_app.ports import Bus, Clock, Switch
@@ -30,3 +32,6 @@ class Services:
     nodes: NodeStore
     desk: Desk
     switch: Switch | None = None
+
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

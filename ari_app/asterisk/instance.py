@@ -204,8 +204,10 @@ def _running_pid(directory: Path) -> int | None:
         stat = Path("/proc", pid, "stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    state, *fields = stat.rpartition(")")[2].split()
-    return int(pid) if state != "Z" and fields[18] == started else None
+    # proc(5): the first field after the name is the 3rd. A dead first thread is a zombie while others still close up.
+    state, threads, now_started = (stat.rpartition(")")[2].split()[field - 3] for field in (3, 20, 22))
+    gone = state == "Z" and int(threads) <= 1
+    return int(pid) if now_started == started and not gone else None
 
 
 def _check_ports(config: InstanceConfig) -> None:
@@ -227,7 +229,8 @@ def _check_ports(config: InstanceConfig) -> None:
 def _check_same(wanted: Connection, directory: Path) -> None:
     stored = stored_connection(directory)
     have = asdict(stored) if stored else {}
-    different = [f"{key}={have.get(key)}" for key, value in asdict(wanted).items() if have.get(key) != value]
+    keys = ("sip_bind", "sip_port", "http_port", "ami_port", "rtp_ports", "trunk")
+    different = [f"{key}={have.get(key)}" for key in keys if have.get(key) != getattr(wanted, key)]
     if different:
         raise AsteriskConflictError(dir=directory, difference=", ".join(different))
 

@@ -7,8 +7,8 @@ from ari_app.domain.callback import ACCEPT_KEY, Acceptance, Callback, State
 from ari_app.domain.ending import Party, Reason, key_limit
 from ari_app.domain.leg import Leg, Role
 from ari_app.flows.journal import Journal
-from ari_app.flows.shielding import forever, to_the_end
 from ari_app.ports import Clock, LegEnded, Line, Switch, SwitchError
+from ari_app.shielding import forever, to_the_end
 
 ACCEPT_PROMPT = "press-1"
 
@@ -53,6 +53,7 @@ async def run_callback(call: Callback, floor: Floor, rules: CallbackRules) -> No
                 await journal.save(call)
                 async with customer_line.ring(rules.ring_customer_s, early_media_to=agent_line):
                     call.talk(customer.answered_at or clock.now())
+                    agent.bridged_at = customer.bridged_at = call.talking_at
                     await journal.save(call)
                     await talk(agent_line, customer_line)
     except LegEnded as ended:

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import secrets
-import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,11 +27,12 @@ from ari_app.errors import (
 )
 from ari_app.flows.callback import CallbackRules, Floor, finish, run_callback
 from ari_app.flows.recovery import resume
-from ari_app.flows.shielding import to_the_end
 from ari_app.ports import Bus, CallbackRecords, Clock, Directory, Event, Nodes, Placement, SwitchError
+from ari_app.shielding import to_the_end
 
 POLL_S = 0.25
-BEAT_S = 3.0
+BEAT_ROUNDS = 12
+SWEEP_ROUNDS = 40
 CLAIM_AT_MOST = 50
 ORDER_FRESH_S = 30
 
@@ -71,15 +72,22 @@ class Desk:
         return await self._nodes.any_ready(self._clock.now())
 
     async def place(
-        self, who: Account, *, caller_id: str, customer_number: str, idempotency_key: str | None = None
+        self,
+        who: Account,
+        *,
+        caller_id: str,
+        customer_number: str,
+        idempotency_key: str | None = None,
+        offered: Collection[str] = (),
     ) -> Placement:
         """Check an order, write it down, begin it; returns its callback's id.
 
+        `offered` are caller IDs the account was offered before: good for this order as long as the company owns them.
         Raises CallbackUnavailableError, NoCallerIdError, InvalidInputError's family (field `caller_id`,
         `customer_number` or `device_number`), TelephonyUnavailableError, CapacityError, AgentBusyError,
         IdempotencyConflictError, DatabaseUnavailableError. Nothing half-done remains after any of them.
         """
-        call = await self._checked(who, caller_id, customer_number)
+        call = await self.check(who, caller_id=caller_id, customer_number=customer_number, offered=offered)
         if not await self.available():
             raise TelephonyUnavailableError
         if self._runner is not None:
@@ -102,13 +110,16 @@ class Desk:
         if by is Party.AGENT and call.talking_at is not None and call.ended_at is None:
             raise TooLateToCancelError
         runner = self._runner
-        if runner is None or not runner.floor.switch.cut(channel_id(call.id, Role.AGENT), cut(by)):
+        if runner is None or not await runner.floor.switch.cut(channel_id(call.id, Role.AGENT), cut(by)):
             await self._records.request_cut(call.id, by)
 
-    async def _checked(self, who: Account, caller_id: str, customer_number: str) -> Callback:
+    async def check(
+        self, who: Account, *, caller_id: str, customer_number: str, offered: Collection[str] = ()
+    ) -> Callback:
+        """The callback an order would begin, nothing done yet. Raises what `place` raises for a wrong order."""
         company = await self._directory.company_numbers()
         agent_number = require_agent(who, company)
-        candidates = await self._directory.caller_ids(who)
+        candidates = {*await self._directory.caller_ids(who), *(number for number in offered if number in company)}
         require_caller_ids(candidates)
         shown = normalise(caller_id, "caller_id")
         if shown not in candidates:
@@ -185,26 +196,30 @@ class _Runner:
 
     async def rounds(self) -> None:
         """Look for orders and requests that came from other processes, and say that this node lives."""
-        beat_at = 0.0
-        while True:
+        for turn in itertools.count():
             try:
-                if time.monotonic() >= beat_at:
-                    beat_at = time.monotonic() + BEAT_S
-                    ready = self.floor.switch.ready
-                    await self._nodes.beat(self.node, ready=ready, now=self.floor.clock.now())
-                if self.floor.switch.ready:
-                    for call in await self._records.claim(self.node, CLAIM_AT_MOST):
-                        self.begin(call)
-                for call_id, by in await self._records.cut_requests(self.node):
-                    self.floor.switch.cut(channel_id(call_id, Role.AGENT), cut(by))
-            except DatabaseUnavailableError:
-                log.warning("database_unavailable", doing="desk rounds")
+                await self._round(beat=turn % BEAT_ROUNDS == 0, sweep=turn % SWEEP_ROUNDS == SWEEP_ROUNDS - 1)
+            except (DatabaseUnavailableError, SwitchError) as error:
+                log.warning("round_failed", error=type(error).__name__)
             await asyncio.sleep(POLL_S)
 
     def stop(self) -> None:
         """End what is not yet a conversation; conversations are left up."""
         for task in self._calls:
             task.cancel()
+
+    async def _round(self, *, beat: bool, sweep: bool) -> None:
+        switch = self.floor.switch
+        if beat:
+            await self._nodes.beat(self.node, ready=switch.ready, now=self.floor.clock.now())
+        if not switch.ready:
+            return
+        for call in await self._records.claim(self.node, CLAIM_AT_MOST):
+            self.begin(call)
+        for call_id, by in await self._records.cut_requests(self.node):
+            await switch.cut(channel_id(call_id, Role.AGENT), cut(by))
+        if sweep:
+            await switch.sweep()
 
     def _start(self, call: Callback, work: Coroutine[Any, Any, None]) -> None:
         task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")

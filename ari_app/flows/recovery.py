@@ -3,8 +3,8 @@
 from ari_app.domain.callback import Callback, State
 from ari_app.domain.ending import Party, Reason, cut
 from ari_app.flows.callback import CallbackRules, Floor, ending_of, finish, talk
-from ari_app.flows.shielding import to_the_end
 from ari_app.ports import LegEnded
+from ari_app.shielding import to_the_end
 
 
 async def resume(call: Callback, floor: Floor, rules: CallbackRules) -> None:
@@ -20,8 +20,8 @@ async def resume(call: Callback, floor: Floor, rules: CallbackRules) -> None:
     try:
         async with (
             floor.switch.adopt_bridge(call.id),
-            floor.switch.adopt(agent, call.id) as agent_line,
-            floor.switch.adopt(customer, call.id) as customer_line,
+            floor.switch.adopt(agent, customer, call.id) as agent_line,
+            floor.switch.adopt(customer, agent, call.id) as customer_line,
         ):
             if call.state is State.TALKING:
                 async with agent_line.up(), customer_line.up():

@@ -1,0 +1,290 @@
+"""One leg's channel as scopes: what is opened is closed, and a leg that ends by itself ends the body it stands in."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from types import TracebackType
+from typing import Self
+
+from ari_app.ari.client import AriClient, AriError
+from ari_app.ari.events import (
+    AriEvent,
+    ChannelDestroyed,
+    ChannelDtmfReceived,
+    ChannelStateChange,
+    Dial,
+    StasisStart,
+)
+from ari_app.domain.ending import CAUSE_NORMAL, LegEnd, Party, Reason, cut, ring_limit
+from ari_app.domain.leg import Leg, Role
+from ari_app.ports import Clock, LegEnded, Line, SwitchError
+from ari_app.shielding import to_the_end
+
+GONE_WITHIN_S = 5
+DIAL_MARGIN_S = 5  # Asterisk gives up by itself this much after our own ring limit, should we be gone
+MEDIA = "sound:kakehashi/"
+
+_PARTY = {Role.AGENT: Party.AGENT, Role.CUSTOMER: Party.CUSTOMER}
+
+
+class AriLine:
+    """Implements `ports.Line`. Events come in through `take`, which never waits."""
+
+    def __init__(
+        self, client: AriClient, leg: Leg, peer: Leg, bridge_id: str, clock: Clock, on_leave: Callable[[], None]
+    ) -> None:
+        self.leg = leg
+        self._left = False
+        self._on_leave = on_leave
+        self._peer = peer
+        self._client = client
+        self._bridge_id = bridge_id
+        self._clock = clock
+        self._in_stasis = asyncio.Event()
+        self._answered = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._keys: asyncio.Queue[str] = asyncio.Queue()
+        self._stated: LegEnd | None = None
+        self._bodies: list[Callable[[], None]] = []
+
+    # What the switch tells
+
+    def take(self, event: AriEvent) -> None:
+        """Write down what an event says of this leg."""
+        match event:
+            case StasisStart(name=name):
+                self.leg.channel_name = name
+                self._in_stasis.set()
+            case Dial(dialstatus=""):
+                self.leg.dial(event.at)
+            case Dial(dialstatus="RINGING" | "PROGRESS"):
+                self.leg.ring(event.at)
+            case ChannelStateChange(state="Ringing"):
+                self.leg.ring(event.at)
+            case ChannelStateChange(state="Up"):
+                self.leg.answer(event.at)
+                self._answered.set()
+            case ChannelDtmfReceived(digit=digit):
+                self._keys.put_nowait(digit)
+            case ChannelDestroyed():
+                self._finish(event)
+
+    def resync(self, state: str | None) -> None:
+        """The switch's word after a gap in the events: the channel's state, None when it is not there."""
+        if state is None and self.leg.channel_name:
+            self._lose()
+        elif state == "Up":
+            self.take(ChannelStateChange(self._clock.now(), self.leg.channel_id, self.leg.channel_name, state))
+
+    def _lose(self) -> None:
+        self.take(ChannelDestroyed(self._clock.now(), self.leg.channel_id, 0, "", None))
+
+    def end_with(self, end: LegEnd) -> None:
+        """State how this leg ends; the first statement counts."""
+        self._stated = self._stated or end
+
+    def leave(self) -> None:
+        """Leave the channel up on exit."""
+        self._left = True
+        self._on_leave()
+
+    # What the flow asks
+
+    async def create(self) -> None:
+        """Create the channel, not dialled. Raises LegEnded when the switch cannot."""
+        leg = self.leg
+        try:
+            channel = await self._client.channels.create(
+                leg.channel_id, leg.endpoint, self._client.app, _variables(leg, self._peer)
+            )
+        except AriError as error:
+            leg.finish(self._clock.now(), LegEnd(Reason.FAILED, Party.SYSTEM, 0, str(error)))
+            self._gone.set()
+            raise LegEnded(leg) from error
+        leg.channel_name = channel["name"]
+        await self._stasis_or_gone()
+
+    async def find(self) -> None:
+        """Take over a channel that is there already. Raises LegEnded when it is not."""
+        try:
+            channel = await self._client.channels.get(self.leg.channel_id)
+        except AriError as error:
+            self._lose()
+            raise LegEnded(self.leg) from error
+        if channel["state"] == "Up":
+            self.leg.answer(self._clock.now())
+            self._answered.set()
+
+    @asynccontextmanager
+    async def ring(self, timeout: float, *, early_media_to: Line | None = None) -> AsyncIterator[None]:
+        """Dial; enter once answered; hang up on exit."""
+        async with self._alive():
+            await self._dial(timeout)
+            if early_media_to is not None:
+                await early_media_to.join()
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._answered.wait()
+            except TimeoutError:
+                self.end_with(ring_limit())
+                raise LegEnded(self.leg) from None
+            yield
+
+    @asynccontextmanager
+    async def up(self) -> AsyncIterator[None]:
+        """The scope of `ring`, for a leg that is up already."""
+        async with self._alive():
+            yield
+
+    async def join(self) -> None:
+        """Put the leg into its call's bridge."""
+        try:
+            await self._client.bridges.add_channel(self._bridge_id, self.leg.channel_id)
+        except AriError:
+            # 404, 422, 400: the channel is on its way out, and its end is on its way to us.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GONE_WITHIN_S):
+                    await self._gone.wait()
+                    raise LegEnded(self.leg) from None
+            raise
+
+    async def key(self, digit: str, *, prompt: str, timeout: float) -> bool:
+        """Play a prompt until the key is pressed, or False when the time is up."""
+        playback_id = f"{self.leg.channel_id}-{prompt}"
+        try:
+            async with asyncio.timeout(timeout):
+                await self._client.channels.play(self.leg.channel_id, playback_id, MEDIA + prompt)
+                while await self._keys.get() != digit:
+                    pass
+        except TimeoutError:
+            return False
+        with suppress(AriError):  # the prompt had ended by itself
+            await self._client.playbacks.stop(playback_id)
+        return True
+
+    async def hang_up(self) -> None:
+        """End the channel and wait until it is gone, so that its time and cause are known."""
+        if self._gone.is_set() or self._left:
+            return
+        try:
+            await self._client.channels.hangup(self.leg.channel_id)
+            async with asyncio.timeout(GONE_WITHIN_S):
+                await self._gone.wait()
+        except (SwitchError, TimeoutError):
+            # Gone already, or out of hearing: what is left of it is swept up once the switch is back.
+            self._lose()
+
+    # Scopes
+
+    @asynccontextmanager
+    async def _alive(self) -> AsyncIterator[None]:
+        try:
+            async with _WhileUp(self):
+                yield
+        except BaseException as error:
+            self.explain(error)
+            raise
+        finally:
+            await to_the_end(self.hang_up())
+
+    def explain(self, error: BaseException) -> None:
+        """State why we hang this leg up, when it did not end by itself."""
+        if (end := self._peer.end) is not None:
+            reason = Reason.CANCELLED if self.leg.answered_at is None else Reason.COMPLETED
+            self.end_with(LegEnd(reason, end.by, CAUSE_NORMAL, "Ended with the other leg"))
+        elif isinstance(error, asyncio.CancelledError):
+            self.end_with(cut(Party.SYSTEM, Reason.INTERRUPTED))
+        elif not isinstance(error, LegEnded):
+            self.end_with(cut(Party.SYSTEM, Reason.FAILED))
+
+    def first_ended(self) -> Leg:
+        """Of the two legs that ended, the one that left first."""
+        mine, others = self.leg.ended_at, self._peer.ended_at
+        return self._peer if others and (mine is None or others < mine) else self.leg
+
+    def watch(self, body: Callable[[], None]) -> None:
+        """Call `body` when the leg is gone: at once when it is gone already."""
+        self._bodies.append(body)
+        if self._gone.is_set():
+            body()
+
+    def unwatch(self, body: Callable[[], None]) -> None:
+        """The body ended."""
+        self._bodies.remove(body)
+
+    async def _dial(self, timeout: float) -> None:
+        await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
+        self.leg.dial(self._clock.now())
+
+    async def _stasis_or_gone(self) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._in_stasis, self._gone)]
+        try:
+            async with asyncio.timeout(GONE_WITHIN_S):
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        except TimeoutError:
+            raise SwitchError(f"{self.leg.channel_id}: no StasisStart") from None
+        finally:
+            for wait in waits:
+                wait.cancel()
+        if self._gone.is_set():
+            raise LegEnded(self.leg)
+
+    def _finish(self, event: ChannelDestroyed) -> None:
+        if self._gone.is_set():
+            return
+        leg = self.leg
+        told = LegEnd.of_cause(
+            event.cause,
+            event.cause_text,
+            event.tech_cause,
+            answered=leg.answered_at is not None,
+            by=_PARTY[leg.role],
+        )
+        leg.finish(event.at, self._stated or told)
+        self._gone.set()
+        for body in list(self._bodies):
+            body()
+
+
+class _WhileUp:
+    """Cancels the body when the leg is gone and raises LegEnded in its place, as asyncio.timeout does for time."""
+
+    def __init__(self, line: AriLine) -> None:
+        self._line = line
+        self._fired = False
+
+    async def __aenter__(self) -> Self:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a line's scope belongs into a task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._line.watch(self._fire)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._line.unwatch(self._fire)
+        if self._fired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise LegEnded(self._line.first_ended()) from None
+
+    def _fire(self) -> None:
+        self._fired = True
+        self._task.cancel()
+
+
+def _variables(leg: Leg, peer: Leg) -> dict[str, str]:
+    """The number shown on this leg, and what it would show on the other.
+
+    CONNECTEDLINE is what an outgoing channel puts into From and P-Asserted-Identity. When two channels are bridged,
+    each one's CALLERID becomes the other's CONNECTEDLINE: so it is set to what the other leg shows anyway, and
+    nobody's own number travels.
+    """
+    shown = {"CONNECTEDLINE(num,i)": leg.caller_id, "CALLERID(num)": peer.caller_id, "CHANNEL(language)": "ja"}
+    if leg.withheld:
+        shown["CONNECTEDLINE(pres,i)"] = "prohib"
+    if peer.withheld:
+        shown["CALLERID(pres)"] = "prohib"
+    return shown
