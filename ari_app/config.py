@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
@@ -25,6 +26,15 @@ SECRET_KEY_BYTES = 32
 NUMBER_PLACE = "{number}"
 
 
+class Part(StrEnum):
+    """What a process does, for `serve --role`."""
+
+    ALL = "all"
+    TELEPHONY = "telephony"
+    WEB = "web"
+    JOBS = "jobs"
+
+
 class Settings(BaseSettings):
     """Every key of the installation. Seconds where a name ends in `_s`."""
 
@@ -40,6 +50,7 @@ class Settings(BaseSettings):
     ami_url: str = Field("", description="tcp://HOST:PORT of Asterisk's manager interface")
     ami_username: str = ""
     ami_password: SecretStr = SecretStr("")
+    cel_file: Path | None = Field(None, description="Asterisk's CEL file (cel_custom), read after a restart")
     agi_bind: str = Field("127.0.0.1:4573", description="HOST:PORT of FastAGI")
     trunk_endpoint: str = Field("PJSIP/{number}@trunk", description="dial string of the carrier")
     channel_limit: int = Field(100, ge=2, description="同時通話数: channels that may be in use at once")
@@ -185,7 +196,8 @@ def _local_asterisk(state: Path) -> dict[str, Any]:
     facts = json.loads(file.read_text())
     plain = {key: facts[key] for key in ("ari_url", "ari_username", "ami_url", "ami_username") if key in facts}
     hidden = {key: SecretStr(facts[key]) for key in ("ari_password", "ami_password") if key in facts}
-    return plain | hidden
+    cel_file = {"cel_file": Path(facts["cel_file"])} if "cel_file" in facts else {}
+    return plain | hidden | cel_file
 
 
 def _secret_key(state: Path) -> str:

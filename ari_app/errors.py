@@ -111,6 +111,42 @@ class PeriodError(InvalidInputError):
     code = "period"
 
 
+class FieldMissingError(InvalidInputError):
+    """{field} を指定してください"""
+
+    code = "missing"
+
+
+class FieldUnknownError(InvalidInputError):
+    """{field} という項目はありません"""
+
+    code = "unknown_field"
+
+
+class FieldTypeError(InvalidInputError):
+    """{field} は {expected} 型で指定してください"""
+
+    code = "wrong_type"
+
+
+class FieldRangeError(InvalidInputError):
+    """{field} の値または長さが範囲外です（{limit}）"""
+
+    code = "out_of_range"
+
+
+class FieldChoiceError(InvalidInputError):
+    """{field} は {choices} のいずれかを指定してください"""
+
+    code = "unknown_choice"
+
+
+class FieldFormatError(InvalidInputError):
+    """{field} の形式が正しくありません。使えない文字が含まれていないか確認してください"""
+
+    code = "wrong_format"
+
+
 class LoginFormatError(InvalidInputError):
     """ログインIDは英数字で始まる64文字以内の英数字と . _ @ + - で入力してください"""
 
@@ -151,6 +187,12 @@ class NotFoundError(KakehashiError):
     """{value} が見つかりません"""
 
     code = "not_found"
+
+
+class InUseError(KakehashiError):
+    """{value} には発信の記録があるため削除できません。使わせない場合は無効にしてください"""
+
+    code = "in_use"
 
 
 class TooManyResultsError(KakehashiError):
@@ -236,6 +278,12 @@ class TooManyAttemptsError(KakehashiError):
     code = "too_many_attempts"
 
 
+class ForgedRequestError(KakehashiError):
+    """この画面の有効期限が切れたか、別のサイトからの操作です。画面を再読み込みしてからもう一度お試しください"""
+
+    code = "forged_request"
+
+
 class InvalidTokenError(KakehashiError):
     """APIトークンが正しくないか、有効期限が切れています。システム管理者に新しいトークンを依頼してください"""
 
@@ -246,6 +294,39 @@ class NotPermittedError(KakehashiError):
     """この操作の権限がありません。システム管理者に権限の付与を依頼してください"""
 
     code = "not_permitted"
+
+
+# Requests to the HTTP API
+
+
+class MalformedRequestError(KakehashiError):
+    """リクエストの本文を UTF-8 の JSON として読み取れません"""
+
+    code = "malformed"
+
+
+class RequestTooLargeError(KakehashiError):
+    """リクエストの本文が大きすぎます。{limit}バイト以内にしてください"""
+
+    code = "too_large"
+
+
+class MediaTypeError(KakehashiError):
+    """リクエストの本文は Content-Type: application/json で送ってください"""
+
+    code = "unsupported_media_type"
+
+
+class NoSuchPathError(KakehashiError):
+    """{path} という URL はありません。/api/docs を確認してください"""
+
+    code = "no_such_path"
+
+
+class MethodNotAllowedError(KakehashiError):
+    """この URL では {method} を使えません"""
+
+    code = "method_not_allowed"
 
 
 # Surroundings

@@ -10,8 +10,8 @@ from typing import Any, TextIO
 import structlog
 
 REDACTED = "…"
-# A word made of nine digits or more is a phone number; ids of calls and channels hold letters.
-_NUMBER = re.compile(r"(?<!\w)\+?[0-9]{9,30}(?!\w)")
+# A word made of nine digits or more, hyphens aside, is a phone number; ids of calls and channels hold letters.
+_NUMBER = re.compile(r"(?<!\w)\+?[0-9](?:-?[0-9]){8,29}(?!\w)")
 _SECRET = re.compile(r"password|secret|token|authorization|cookie|csrf", re.IGNORECASE)
 
 

@@ -3,17 +3,17 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Collection
-from enum import StrEnum
+from collections.abc import AsyncIterator, Callable, Collection
 
 import structlog
 from aiohttp import web
 
 from ari_app.ari.client import open_client
 from ari_app.ari.switch import AriSwitch
+from ari_app.asterisk.cel import CelFile
 from ari_app.bus import LocalBus
 from ari_app.clock import SystemClock
-from ari_app.config import Settings
+from ari_app.config import Part, Settings
 from ari_app.flows.callback import CallbackRules, Floor
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.flows.journal import Journal
@@ -34,15 +34,6 @@ SHUTDOWN_S = 5
 log = structlog.get_logger(__name__)
 
 
-class Part(StrEnum):
-    """What a process does, for `serve --role`."""
-
-    ALL = "all"
-    TELEPHONY = "telephony"
-    WEB = "web"
-    JOBS = "jobs"
-
-
 @contextlib.asynccontextmanager
 async def open_services(settings: Settings, *, telephony: bool = False, node: str = "main") -> AsyncIterator[Services]:
     """The installation's objects, with the database upgraded; with `telephony` orders are carried out here."""
@@ -59,7 +50,8 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         if telephony:
             switch = await stack.enter_async_context(_open_switch(settings, clock))
             floor = Floor(switch, Journal(callbacks, bus, node), clock)
-            await stack.enter_async_context(desk.running(floor, _callback_rules(settings), node))
+            past = CelFile(settings.cel_file)
+            await stack.enter_async_context(desk.running(floor, past, _callback_rules(settings), node))
             stack.push_async_callback(nodes.leave, node)
         yield Services(
             settings=settings,
@@ -77,8 +69,11 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         )
 
 
-async def serve(settings: Settings, parts: Collection[Part], node: str) -> None:
-    """Run until SIGTERM or SIGINT. Conversations that are going on then are left up."""
+async def serve(settings: Settings, parts: Collection[Part], node: str, on_ready: Callable[[], None]) -> None:
+    """Run until SIGTERM or SIGINT; `on_ready` is called once everything listens.
+
+    Conversations that are going on at the end are left up.
+    """
     everything = Part.ALL in parts or not parts
     async with contextlib.AsyncExitStack() as stack:
         telephony = everything or Part.TELEPHONY in parts
@@ -86,6 +81,7 @@ async def serve(settings: Settings, parts: Collection[Part], node: str) -> None:
         if everything or Part.WEB in parts:
             await stack.enter_async_context(_listening(services))
         log.info("serving", node=node, parts=sorted(parts) or [Part.ALL], http=settings.http_bind)
+        on_ready()
         await _stop_signal()
 
 

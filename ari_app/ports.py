@@ -109,6 +109,22 @@ class Switch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PastLeg:
+    """What the switch's own records say of a channel that has ended. Times UTC, `cause` Q.850."""
+
+    answered_at: datetime | None
+    ended_at: datetime
+    cause: int
+
+
+class PastLegs(Protocol):
+    """The switch's own records."""
+
+    async def ended(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
+        """Those of the channels that have ended, from events not older than `since`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """Something users may watch: `name` is `call.STATE`; `callback` as it stood then."""
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, select, update
 
 from ari_app.domain.permissions import Action
 from ari_app.errors import NotFoundError
@@ -17,6 +18,7 @@ class Session:
 
     account_id: int
     csrf: str
+    created_at: datetime
     expires_at: datetime
 
 
@@ -50,17 +52,27 @@ class AccessStore:
 
     async def session(self, hash_: str, now: datetime) -> Session | None:
         """The live session of a hash, or None."""
-        query = select(session.c.account_id, session.c.csrf, session.c.expires_at).where(
+        query = select(session.c.account_id, session.c.csrf, session.c.created_at, session.c.expires_at).where(
             session.c.hash == hash_, session.c.expires_at > now
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
-        return Session(row.account_id, row.csrf, row.expires_at) if row else None
+        return Session(row.account_id, row.csrf, row.created_at, row.expires_at) if row else None
+
+    async def extend_session(self, hash_: str, expires_at: datetime) -> None:
+        """The session lives until then; one that is gone stays gone."""
+        async with self._database.write() as connection:
+            await connection.execute(update(session).where(session.c.hash == hash_).values(expires_at=expires_at))
 
     async def close_session(self, hash_: str) -> None:
         """Sign out; a session that is gone is success."""
         async with self._database.write() as connection:
             await connection.execute(delete(session).where(session.c.hash == hash_))
+
+    async def close_sessions(self, account_id: int) -> None:
+        """Sign an account out everywhere."""
+        async with self._database.write() as connection:
+            await connection.execute(delete(session).where(session.c.account_id == account_id))
 
     async def add_token(
         self,
@@ -96,10 +108,29 @@ class AccessStore:
         )
         async with self._database.read() as connection:
             row = (await connection.execute(query)).first()
+        return _token(row) if row else None
+
+    async def tokens(self) -> list[Token]:
+        """Every token, by id."""
+        async with self._database.read() as connection:
+            return [_token(row) for row in await connection.execute(select(api_token).order_by(api_token.c.id))]
+
+    async def get_token(self, token_id: int) -> Token:
+        """Raises NotFoundError."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(select(api_token).where(api_token.c.id == token_id))).first()
         if row is None:
-            return None
-        scopes = None if row.scopes is None else frozenset(map(Action, row.scopes.split()))
-        return Token(row.id, row.account_id, row.name, scopes, row.created_at, row.expires_at)
+            raise NotFoundError(value=token_id, field="token")
+        return _token(row)
+
+    async def rename_token(self, token_id: int, name: str) -> Token:
+        """Raises NotFoundError."""
+        async with self._database.write() as connection:
+            change = update(api_token).where(api_token.c.id == token_id).values(name=name).returning(api_token)
+            row = (await connection.execute(change)).first()
+        if row is None:
+            raise NotFoundError(value=token_id, field="token")
+        return _token(row)
 
     async def delete_token(self, token_id: int) -> None:
         """Raises NotFoundError."""
@@ -127,3 +158,8 @@ class AccessStore:
             await connection.execute(
                 delete(login_failure).where((login_failure.c.login == login) | (login_failure.c.at <= before))
             )
+
+
+def _token(row: Row[Any]) -> Token:
+    scopes = None if row.scopes is None else frozenset(map(Action, row.scopes.split()))
+    return Token(row.id, row.account_id, row.name, scopes, row.created_at, row.expires_at)

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, or_, select, union, update
+from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, union, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ari_app.domain.account import Account, Role
 from ari_app.domain.resources import Grant, Level, ResourceKind
-from ari_app.errors import AlreadyExistsError, InvalidInputError, NotFoundError, TopmostAccountError
+from ari_app.errors import AlreadyExistsError, InUseError, InvalidInputError, NotFoundError, TopmostAccountError
 from db.engine import Database
+from db.reach import granted_numbers
 from db.tables import (
     account,
     call_center,
@@ -70,6 +72,23 @@ class AccountStore:
             raise NotFoundError(value=login, field="login")
         return _account(row)
 
+    async def delete(self, account_id: int) -> None:
+        """Remove an account with its grants, sessions and tokens. Raises NotFoundError, TopmostAccountError, InUseError.
+
+        An account that has called stays: its callbacks name it. It can be disabled.
+        """
+        async with self._database.write() as connection:
+            key = account.c.id == account_id
+            row = (await connection.execute(select(account.c.login, account.c.topmost).where(key))).first()
+            if row is None:
+                raise NotFoundError(value=account_id, field="account")
+            if row.topmost:
+                raise TopmostAccountError(field="account")
+            try:
+                await connection.execute(delete(account).where(key))
+            except IntegrityError:
+                raise InUseError(value=row.login) from None
+
     async def get(self, account_id: int) -> Account:
         """Raises NotFoundError."""
         return await self._one(account.c.id == account_id, account_id)
@@ -99,7 +118,12 @@ class AccountStore:
         async with self._database.read() as connection:
             return [CallerId(row.tel, row.name) for row in await connection.execute(query)]
 
-    async def grant(self, login: str, kind: ResourceKind, resource: str, level: Level) -> None:
+    async def granted_numbers(self, account_id: int) -> frozenset[str]:
+        """The digits of the numbers the account is granted: the rows that `Reach.GRANTED` sees show one of them."""
+        async with self._database.read() as connection:
+            return frozenset(await connection.scalars(granted_numbers(account_id)))
+
+    async def grant(self, login: str, kind: ResourceKind, resource: str, level: Level) -> Grant:
         """Grant a resource, or change the level of a grant. Raises NotFoundError, InvalidInputError."""
         if kind not in _RESOURCES:
             raise InvalidInputError(field="kind")
@@ -114,38 +138,43 @@ class AccountStore:
                 & (resource_grant.c.kind == kind)
                 & (resource_grant.c.resource_id == resource_id)
             )
-            changed = await connection.execute(update(resource_grant).where(key).values(level=level))
-            if not changed.rowcount:
-                await connection.execute(
-                    insert(resource_grant).values(account_id=who.id, kind=kind, resource_id=resource_id, level=level)
+            change = update(resource_grant).where(key).values(level=level).returning(resource_grant.c.id)
+            id_ = await connection.scalar(change)
+            if id_ is None:
+                id_ = await connection.scalar(
+                    insert(resource_grant)
+                    .values(account_id=who.id, kind=kind, resource_id=resource_id, level=level)
+                    .returning(resource_grant.c.id)
                 )
+        return Grant(id_, login, kind, resource, level)
 
     async def grants(self, login: str | None = None) -> list[Grant]:
         """The grants of one account, or of all."""
-        query = (
-            select(
-                resource_grant.c.id,
-                account.c.login,
-                resource_grant.c.kind,
-                func.coalesce(number.c.tel, call_center.c.name).label("resource"),
-                resource_grant.c.level,
-            )
-            .join(account, account.c.id == resource_grant.c.account_id)
-            .outerjoin(
-                number,
-                (resource_grant.c.kind == ResourceKind.NUMBER) & (number.c.id == resource_grant.c.resource_id),
-            )
-            .outerjoin(
-                call_center,
-                (resource_grant.c.kind == ResourceKind.CALL_CENTER)
-                & (call_center.c.id == resource_grant.c.resource_id),
-            )
-            .order_by(account.c.login, resource_grant.c.kind, "resource")
-        )
+        query = _GRANTS.order_by(account.c.login, resource_grant.c.kind, "resource")
         if login is not None:
             query = query.where(account.c.login == login)
         async with self._database.read() as connection:
             return [Grant(**row) for row in (await connection.execute(query)).mappings()]
+
+    async def get_grant(self, grant_id: int) -> Grant:
+        """Raises NotFoundError."""
+        async with self._database.read() as connection:
+            return await _grant(connection, grant_id)
+
+    async def set_grant(self, grant_id: int, level: Level) -> Grant:
+        """Change a grant's level. Raises NotFoundError."""
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(resource_grant).where(resource_grant.c.id == grant_id).values(level=level)
+            )
+            return await _grant(connection, grant_id)
+
+    async def revoke(self, grant_id: int) -> None:
+        """Raises NotFoundError."""
+        async with self._database.write() as connection:
+            gone = await connection.execute(delete(resource_grant).where(resource_grant.c.id == grant_id))
+        if not gone.rowcount:
+            raise NotFoundError(value=grant_id, field="grant")
 
     async def _one(self, where: Any, value: object) -> Account:
         async with self._database.read() as connection:
@@ -153,6 +182,33 @@ class AccountStore:
         if row is None:
             raise NotFoundError(value=value, field="account")
         return _account(row)
+
+
+_GRANTS = (
+    select(
+        resource_grant.c.id,
+        account.c.login,
+        resource_grant.c.kind,
+        func.coalesce(number.c.tel, call_center.c.name).label("resource"),
+        resource_grant.c.level,
+    )
+    .join(account, account.c.id == resource_grant.c.account_id)
+    .outerjoin(
+        number,
+        (resource_grant.c.kind == ResourceKind.NUMBER) & (number.c.id == resource_grant.c.resource_id),
+    )
+    .outerjoin(
+        call_center,
+        (resource_grant.c.kind == ResourceKind.CALL_CENTER) & (call_center.c.id == resource_grant.c.resource_id),
+    )
+)
+
+
+async def _grant(connection: AsyncConnection, grant_id: int) -> Grant:
+    row = (await connection.execute(_GRANTS.where(resource_grant.c.id == grant_id))).mappings().first()
+    if row is None:
+        raise NotFoundError(value=grant_id, field="grant")
+    return Grant(**row)
 
 
 def _usable_numbers(who: Account) -> Select[tuple[int]] | Any:

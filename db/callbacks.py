@@ -201,6 +201,15 @@ class CallbackStore:
             raise NotFoundError(value=callback_id)
         return found[0]
 
+    async def find(self, callback_id: str, reach: RowReach) -> Callback:
+        """As `get`, for what an account sees only. Raises NotFoundError."""
+        found = await self._select(
+            callback.c.id == callback_id, *reach.where(callback.c.account_id, callback.c.caller_id)
+        )
+        if not found:
+            raise NotFoundError(value=callback_id)
+        return found[0]
+
     async def open_of(self, account_id: int) -> Callback | None:
         """The call an account has going, None where there is none."""
         found = await self._select(callback.c.account_id == account_id, callback.c.ended_at.is_(None))

@@ -54,10 +54,34 @@ class CdrStore:
                 cursor=cursor,
             )
 
-    async def of_calls(self, call_ids: Sequence[str]) -> dict[str, list[CdrRow]]:
-        """The rows of each call, leg 1 first; calls without rows are absent."""
+    async def search_calls(
+        self, conditions: CdrSearch, reach: RowReach, *, limit: int, cursor: Cursor | None = None
+    ) -> Page[str]:
+        """The ids of the calls that have a matching row, newest first, one page. Raises TooManyResultsError."""
+        where = [*_conditions(conditions), *reach.where(_owner(), cdr.c.caller_id)]
+        calls = (
+            select(cdr.c.call_id, func.min(cdr.c.start).label("start")).where(*where).group_by(cdr.c.call_id)
+        ).subquery()
+        async with self._database.read() as connection:
+            bounded = select(cdr.c.call_id).where(and_(True, *where)).limit(2 * RESULTS_LIMIT + 1).subquery()
+            count = int(await connection.scalar(select(func.count(bounded.c.call_id.distinct()))) or 0)
+            if count > RESULTS_LIMIT:
+                raise TooManyResultsError(limit=RESULTS_LIMIT)
+            return await read_page(
+                connection,
+                select(calls),
+                key=(calls.c.start, calls.c.call_id),
+                read=lambda row: str(row["call_id"]),
+                total=count,
+                limit=limit,
+                cursor=cursor,
+            )
+
+    async def of_calls(self, call_ids: Sequence[str], reach: RowReach | None = None) -> dict[str, list[CdrRow]]:
+        """The rows of each call (those within `reach`), leg 1 first; calls without rows are absent."""
         rows_of: dict[str, list[CdrRow]] = {}
-        query = select(*_COLUMNS).where(cdr.c.call_id.in_(call_ids)).order_by(cdr.c.call_id, cdr.c.leg)
+        where = [cdr.c.call_id.in_(call_ids), *(reach.where(_owner(), cdr.c.caller_id) if reach else [])]
+        query = select(*_COLUMNS).where(*where).order_by(cdr.c.call_id, cdr.c.leg)
         async with self._database.read() as connection:
             for row in (await connection.execute(query)).mappings():
                 rows_of.setdefault(row["call_id"], []).append(_row(row))

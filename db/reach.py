@@ -22,10 +22,11 @@ class RowReach:
             return []
         if self.reach is Reach.OWN:
             return [owner == self.account_id]
-        return [caller_id.in_(_granted_numbers(self.account_id))]
+        return [caller_id.in_(granted_numbers(self.account_id))]
 
 
-def _granted_numbers(account_id: int) -> CompoundSelect[tuple[str]]:
+def granted_numbers(account_id: int) -> CompoundSelect[tuple[str]]:
+    """The digits of the numbers an account is granted, themselves or by their call center."""
     granted = resource_grant.c.account_id == account_id
     numbers = select(number.c.tel).join(
         resource_grant,

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -20,7 +21,7 @@ async def hash_password(password: str) -> str:
 
 async def verify_password(hash_: str | None, password: str) -> bool:
     """Whether the password fits; for an unknown account (None) as slow as for a known one."""
-    return await asyncio.to_thread(_verify, hash_ or _hasher.hash(""), password, hash_ is not None)
+    return await asyncio.to_thread(_verify, hash_, password)
 
 
 def new_secret() -> str:
@@ -38,8 +39,13 @@ def fingerprint(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def _verify(hash_: str, password: str, known: bool) -> bool:
+@cache
+def _nobodys_hash() -> str:
+    return _hasher.hash(new_secret())
+
+
+def _verify(hash_: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(hash_, password) and known
+        return _hasher.verify(hash_ or _nobodys_hash(), password) and hash_ is not None
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False

@@ -107,6 +107,9 @@ class AriLine:
 
     async def find(self) -> None:
         """Take over a channel that is there already. Raises LegEnded when it is not."""
+        if self.leg.end is not None:
+            self._gone.set()
+            raise LegEnded(self.leg)
         try:
             channel = await self._client.channels.get(self.leg.channel_id)
         except AriError as error:

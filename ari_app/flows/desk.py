@@ -27,7 +27,7 @@ from ari_app.errors import (
 )
 from ari_app.flows.callback import CallbackRules, Floor, finish, run_callback
 from ari_app.flows.recovery import resume
-from ari_app.ports import Bus, CallbackRecords, Clock, Directory, Event, Nodes, Placement, SwitchError
+from ari_app.ports import Bus, CallbackRecords, Clock, Directory, Event, Nodes, PastLegs, Placement, SwitchError
 from ari_app.shielding import to_the_end
 
 POLL_S = 0.25
@@ -146,11 +146,11 @@ class Desk:
         )
 
     @contextlib.asynccontextmanager
-    async def running(self, floor: Floor, rules: CallbackRules, node: str) -> AsyncIterator[None]:
+    async def running(self, floor: Floor, past: PastLegs, rules: CallbackRules, node: str) -> AsyncIterator[None]:
         """Carry out orders on this node until the end of the block; conversations going on then are left up."""
         async with asyncio.TaskGroup() as tasks:
             runner = _Runner(floor, rules, node, tasks, self._records, self._nodes)
-            await runner.adopt()
+            await runner.adopt(past)
             rounds = tasks.create_task(runner.rounds(), name="desk-rounds")
             self._runner = runner
             try:
@@ -189,10 +189,10 @@ class _Runner:
         else:
             self._start(call, run_callback(call, self.floor, self._rules))
 
-    async def adopt(self) -> None:
+    async def adopt(self, past: PastLegs) -> None:
         """Take over what this node had open when it stopped."""
         for call in await self._records.open_calls(self.node):
-            self._start(call, resume(call, self.floor, self._rules))
+            self._start(call, resume(call, self.floor, past, self._rules))
 
     async def rounds(self) -> None:
         """Look for orders and requests that came from other processes, and say that this node lives."""

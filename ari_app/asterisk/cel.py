@@ -1,0 +1,83 @@
+"""Asterisk's own record of what happened to channels (CEL): what to believe when nobody was listening.
+
+The file is written by cel_custom, one JSON object a line; asterisk-docker/etc/asterisk/cel_custom.conf sets its shape.
+"""
+
+import asyncio
+import json
+from collections.abc import Collection, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ari_app.ports import PastLeg
+
+CHUNK_BYTES = 256 * 1024
+SLACK = timedelta(minutes=1)  # lines of different channels are not strictly in order
+
+log = structlog.get_logger(__name__)
+
+
+class CelFile:
+    """Implements `ports.PastLegs` over the CEL file of an Asterisk on this machine."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+
+    async def ended(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
+        """Those of the channels that have ended, from events not older than `since`."""
+        if self._file is None or not self._file.is_file() or not channel_ids:
+            return {}
+        return await asyncio.to_thread(_ended, self._file, set(channel_ids), since - SLACK)
+
+
+def events(file: Path, since: datetime) -> Iterator[dict[str, Any]]:
+    """The events since then, newest first. A line cut short by a crash is passed over."""
+    for line in _lines_backwards(file):
+        try:
+            event = json.loads(line)
+            at = datetime.fromtimestamp(float(event["eventtime"]), UTC)
+        except (ValueError, KeyError, TypeError):
+            log.warning("cel_line_unreadable", file=file.name)
+            continue
+        if at < since:
+            return
+        yield {**event, "at": at}
+
+
+def _ended(file: Path, channel_ids: set[str], since: datetime) -> dict[str, PastLeg]:
+    answered: dict[str, datetime] = {}
+    hung_up: dict[str, tuple[datetime, int]] = {}
+    for event in events(file, since):
+        channel = event.get("uniqueid")
+        if channel not in channel_ids:
+            continue
+        if event.get("eventtype") == "ANSWER":
+            answered[channel] = event["at"]
+        elif event.get("eventtype") == "HANGUP":
+            hung_up[channel] = event["at"], _cause(event)
+    return {channel: PastLeg(answered.get(channel), at, cause) for channel, (at, cause) in hung_up.items()}
+
+
+def _cause(event: dict[str, Any]) -> int:
+    try:
+        return int(json.loads(event.get("eventextra") or "{}").get("hangupcause", 0))
+    except ValueError:
+        return 0
+
+
+def _lines_backwards(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        position = stream.seek(0, 2)
+        rest = b""
+        while position > 0:
+            start = max(0, position - CHUNK_BYTES)
+            stream.seek(start)
+            lines = (stream.read(position - start) + rest).split(b"\n")
+            rest = lines[0]
+            position = start
+            yield from (line for line in reversed(lines[1:]) if line.strip())
+        if rest.strip():
+            yield rest

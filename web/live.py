@@ -1,0 +1,82 @@
+"""Live state over SSE: what is so first, then what happens."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+from aiohttp import web
+from aiohttp_sse import EventSourceResponse
+
+from ari_app.ports import Event
+from web.services import SERVICES
+
+HEARTBEAT_S = 15.0
+REFRESH_S = 5.0
+
+STOPPING: web.AppKey[asyncio.Event] = web.AppKey("stopping", asyncio.Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One server-sent event. `id` is what a client that comes back says it saw last."""
+
+    name: str
+    data: str
+    id: str | None = None
+
+
+def setup(app: web.Application) -> None:
+    """Let open streams end when the application stops."""
+    app[STOPPING] = asyncio.Event()
+    app.on_shutdown.append(_stop)
+
+
+async def event_stream(
+    request: web.Request,
+    *,
+    opening: Callable[[str | None], Awaitable[Iterable[Message]]],
+    told: Callable[[Event], Message | None],
+    refreshed: Callable[[], Awaitable[Iterable[Message]]] | None = None,
+) -> web.StreamResponse:
+    """Stream until the client leaves or the application stops.
+
+    `opening` gives the present state, from the client's Last-Event-ID or None; `told` what an event means to this
+    client, None for nothing. `refreshed`, asked every REFRESH_S, gives what changed without an event reaching us.
+    A comment every HEARTBEAT_S keeps the connection up.
+    """
+    response = EventSourceResponse(ping_interval=HEARTBEAT_S)
+    # aiohttp-sse lets a client that leaves mid-send surface as an error of ours.
+    with contextlib.suppress(ConnectionResetError):
+        # Subscribed first: what happens while the present state is read is not missed.
+        async with request.app[SERVICES].bus.subscribe() as events:
+            messages = await opening(request.headers.get("Last-Event-ID"))
+            await response.prepare(request)
+            async with response:
+                await _send(response, messages)
+                stop = asyncio.ensure_future(request.app[STOPPING].wait())
+                coming = asyncio.ensure_future(anext(events))
+                try:
+                    while response.is_connected() and not stop.done():
+                        done, _ = await asyncio.wait(
+                            {stop, coming}, timeout=REFRESH_S, return_when=asyncio.FIRST_COMPLETED
+                        )
+                        if coming in done:
+                            message = told(coming.result())
+                            coming = asyncio.ensure_future(anext(events))
+                            await _send(response, [message] if message else [])
+                        elif refreshed and not done:
+                            await _send(response, await refreshed())
+                finally:
+                    stop.cancel()
+                    coming.cancel()
+    return response
+
+
+async def _send(response: EventSourceResponse, messages: Iterable[Message]) -> None:
+    for message in messages:
+        await response.send(message.data, event=message.name, id=message.id)
+
+
+async def _stop(app: web.Application) -> None:
+    app[STOPPING].set()
