@@ -83,13 +83,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment beats the TOML file."""
+        """What is passed in code beats the environment, which beats the TOML file."""
         file = os.environ.get("KAKEHASHI_CONFIG")
         if not file:
-            return (env_settings,)
+            return init_settings, env_settings
         if not Path(file).is_file():
             raise ConfigurationError(field="KAKEHASHI_CONFIG", problem=f"{file}: no such file")
-        return env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
 
     @field_validator("allowed_prefixes", mode="before")
     @classmethod

@@ -183,6 +183,42 @@ class AlreadyExistsError(InvalidInputError):
     code = "already_exists"
 
 
+class UnknownWordError(InvalidInputError):
+    """使える値は {words} です"""
+
+    code = "unknown_word"
+
+
+class FileEncodingError(InvalidInputError):
+    """ファイルの文字コードを読み取れません。UTF-8 か CP932（シフトJIS）で保存してください"""
+
+    code = "file_encoding"
+
+
+class UnknownColumnError(InvalidInputError):
+    """この列はありません。使える列: {columns}"""
+
+    code = "unknown_column"
+
+
+class MissingColumnError(InvalidInputError):
+    """この列が必要です"""
+
+    code = "missing_column"
+
+
+class ColumnCountError(InvalidInputError):
+    """列の数が見出しと合いません"""
+
+    code = "column_count"
+
+
+class ImportRefusedError(InvalidInputError):
+    """{count}件の誤りがあるため、何も登録していません"""
+
+    code = "import_refused"
+
+
 class NotFoundError(KakehashiError):
     """{value} が見つかりません"""
 
@@ -282,6 +318,12 @@ class ForgedRequestError(KakehashiError):
     """この画面の有効期限が切れたか、別のサイトからの操作です。画面を再読み込みしてからもう一度お試しください"""
 
     code = "forged_request"
+
+
+class TokenMissingError(NotSignedInError):
+    """API トークンを Authorization: Bearer ヘッダーで送ってください"""
+
+    code = "token_missing"
 
 
 class InvalidTokenError(KakehashiError):
@@ -387,3 +429,9 @@ class AsteriskNotRunningError(KakehashiError):
     """{dir} の Asterisk は動作していません"""
 
     code = "asterisk_not_running"
+
+
+class DemoRunningError(KakehashiError):
+    """{dir} のデモはすでに動いています。そちらを終了してください"""
+
+    code = "demo_running"

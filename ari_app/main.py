@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import signal
 from collections.abc import AsyncIterator, Callable, Collection
 
@@ -14,6 +15,7 @@ from ari_app.asterisk.cel import CelFile
 from ari_app.bus import LocalBus
 from ari_app.clock import SystemClock
 from ari_app.config import Part, Settings
+from ari_app.errors import PortInUseError
 from ari_app.flows.callback import CallbackRules, Floor
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.flows.journal import Journal
@@ -45,7 +47,7 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         await stack.enter_async_context(callbacks.running())
         accounts, numbers, nodes = AccountStore(database), NumberStore(database), NodeStore(database)
         order_rules = OrderRules(settings.toll_policy, settings.channel_limit, settings.accept)
-        desk = Desk(callbacks, NumberDirectory(accounts, numbers), nodes, bus, clock, order_rules)
+        desk = Desk(callbacks, NumberDirectory(database), nodes, bus, clock, order_rules)
         switch = None
         if telephony:
             switch = await stack.enter_async_context(_open_switch(settings, clock))
@@ -99,7 +101,12 @@ async def _listening(services: Services) -> AsyncIterator[None]:
     await runner.setup()
     try:
         host, port = services.settings.http_address
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUseError(address=services.settings.http_bind) from error
+            raise
         yield
     finally:
         await runner.cleanup()

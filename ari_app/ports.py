@@ -133,7 +133,9 @@ class Event:
 
 
 class Bus(Protocol):
-    """Events for whoever watches."""
+    """Events for whoever watches; `lost` counts what a watcher was too slow to take."""
+
+    lost: int
 
     def publish(self, event: Event) -> None:
         """Tell every subscriber; never waits."""
@@ -186,17 +188,20 @@ class CallbackRecords(Protocol):
         """Raises NotFoundError."""
 
 
+@dataclass(frozen=True, slots=True)
+class OrderFacts:
+    """What an order is checked against: the company's numbers, its prefixes, the numbers the account may show."""
+
+    company_numbers: Collection[str]
+    prefixes: Prefixes
+    caller_ids: Collection[str]
+
+
 class Directory(Protocol):
-    """The numbers an order is checked against."""
+    """The numbers of the company, as they are now."""
 
-    async def company_numbers(self) -> Collection[str]:
-        """The digits of every number the company owns."""
-
-    async def prefixes(self) -> Prefixes:
-        """The registered prefixes."""
-
-    async def caller_ids(self, who: Account) -> Collection[str]:
-        """The digits of the numbers the account may show."""
+    async def order_facts(self, who: Account) -> OrderFacts:
+        """What an order of this account is checked against."""
 
 
 class Nodes(Protocol):

@@ -1,11 +1,11 @@
 """Accounts: who they are, what they are granted, which numbers they may show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, delete, func, insert, or_, select, union, update
+from sqlalchemy import CompoundSelect, RowMapping, Select, delete, func, insert, or_, select, union, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -47,19 +47,12 @@ class AccountStore:
     async def add(self, values: Mapping[str, Any], now: datetime) -> Account:
         """Add an account; the first administrator is the topmost. Raises AlreadyExistsError, TopmostAccountError."""
         async with self._database.write() as connection:
-            others = await connection.scalar(
-                select(func.count()).select_from(account).where(account.c.role == Role.ADMIN)
-            )
-            topmost = values["role"] == Role.ADMIN and not others
-            if topmost and values.get("agent"):
-                raise TopmostAccountError(field="agent")
-            try:
-                result = await connection.execute(
-                    insert(account).values(**values, topmost=topmost, created_at=now).returning(*_COLUMNS)
-                )
-            except IntegrityError:
-                raise AlreadyExistsError(field="login", value=values["login"]) from None
-            return _account(result.mappings().one())
+            return await _add(connection, values, now)
+
+    async def add_all(self, accounts: Sequence[Mapping[str, Any]], now: datetime) -> list[Account]:
+        """Add all of them or none. Raises what `add` raises."""
+        async with self._database.write() as connection:
+            return [await _add(connection, values, now) for values in accounts]
 
     async def set(self, login: str, values: Mapping[str, Any]) -> Account:
         """Change columns of an account. Raises NotFoundError."""
@@ -73,9 +66,9 @@ class AccountStore:
         return _account(row)
 
     async def delete(self, account_id: int) -> None:
-        """Remove an account with its grants, sessions and tokens. Raises NotFoundError, TopmostAccountError, InUseError.
+        """Remove an account with its grants, sessions and tokens; one that has called stays, for its callbacks name it.
 
-        An account that has called stays: its callbacks name it. It can be disabled.
+        Raises NotFoundError, TopmostAccountError, InUseError.
         """
         async with self._database.write() as connection:
             key = account.c.id == account_id
@@ -114,7 +107,7 @@ class AccountStore:
 
     async def caller_ids(self, who: Account) -> list[CallerId]:
         """The numbers the account may show: bound to a call center that is its own, or granted, or any for an admin."""
-        query = select(number.c.tel, number.c.name).where(number.c.id.in_(_usable_numbers(who))).order_by(number.c.tel)
+        query = select(number.c.tel, number.c.name).where(number.c.id.in_(usable_numbers(who))).order_by(number.c.tel)
         async with self._database.read() as connection:
             return [CallerId(row.tel, row.name) for row in await connection.execute(query)]
 
@@ -164,9 +157,7 @@ class AccountStore:
     async def set_grant(self, grant_id: int, level: Level) -> Grant:
         """Change a grant's level. Raises NotFoundError."""
         async with self._database.write() as connection:
-            await connection.execute(
-                update(resource_grant).where(resource_grant.c.id == grant_id).values(level=level)
-            )
+            await connection.execute(update(resource_grant).where(resource_grant.c.id == grant_id).values(level=level))
             return await _grant(connection, grant_id)
 
     async def revoke(self, grant_id: int) -> None:
@@ -211,7 +202,22 @@ async def _grant(connection: AsyncConnection, grant_id: int) -> Grant:
     return Grant(**row)
 
 
-def _usable_numbers(who: Account) -> Select[tuple[int]] | Any:
+async def _add(connection: AsyncConnection, values: Mapping[str, Any], now: datetime) -> Account:
+    others = await connection.scalar(select(func.count()).select_from(account).where(account.c.role == Role.ADMIN))
+    topmost = values["role"] == Role.ADMIN and not others
+    if topmost and values.get("agent"):
+        raise TopmostAccountError(field="agent")
+    try:
+        result = await connection.execute(
+            insert(account).values(**values, topmost=topmost, created_at=now).returning(*_COLUMNS)
+        )
+    except IntegrityError:
+        raise AlreadyExistsError(field="login", value=values["login"]) from None
+    return _account(result.mappings().one())
+
+
+def usable_numbers(who: Account) -> Select[tuple[int]] | CompoundSelect[tuple[int]]:
+    """The ids of the numbers the account may show."""
     bound = select(call_center_number.c.number_id)
     if who.role is Role.ADMIN:
         return bound

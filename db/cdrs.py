@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, select
+from sqlalchemy import ColumnElement, RowMapping, func, select
 
 from ari_app.domain.cdr import CdrRow
 from ari_app.domain.schedule import ALWAYS, Period
-from ari_app.errors import TooManyResultsError
-from db.callbacks import RESULTS_LIMIT
 from db.engine import Database
-from db.paging import Cursor, Page, prefix_range, read_page
+from db.paging import Cursor, Page, count_found, prefix_range, read_page
 from db.reach import RowReach
 from db.tables import callback, cdr
 
@@ -40,10 +38,7 @@ class CdrStore:
         """Newest first, one page of rows. Raises TooManyResultsError past the limit."""
         where = [*_conditions(conditions), *reach.where(_owner(), cdr.c.caller_id)]
         async with self._database.read() as connection:
-            bounded = select(cdr.c.id).where(and_(True, *where)).limit(RESULTS_LIMIT + 1).subquery()
-            count = int(await connection.scalar(select(func.count()).select_from(bounded)) or 0)
-            if count > RESULTS_LIMIT:
-                raise TooManyResultsError(limit=RESULTS_LIMIT)
+            count = await count_found(connection, select(cdr.c.id).where(*where))
             return await read_page(
                 connection,
                 select(cdr.c.id, *_COLUMNS).where(*where),
@@ -54,6 +49,12 @@ class CdrStore:
                 cursor=cursor,
             )
 
+    async def latest(self, limit: int) -> list[CdrRow]:
+        """The rows written last, the newest first: what a watcher polls."""
+        query = select(*_COLUMNS).order_by(cdr.c.id.desc()).limit(limit)
+        async with self._database.read() as connection:
+            return [_row(row) for row in (await connection.execute(query)).mappings()]
+
     async def search_calls(
         self, conditions: CdrSearch, reach: RowReach, *, limit: int, cursor: Cursor | None = None
     ) -> Page[str]:
@@ -63,10 +64,7 @@ class CdrStore:
             select(cdr.c.call_id, func.min(cdr.c.start).label("start")).where(*where).group_by(cdr.c.call_id)
         ).subquery()
         async with self._database.read() as connection:
-            bounded = select(cdr.c.call_id).where(and_(True, *where)).limit(2 * RESULTS_LIMIT + 1).subquery()
-            count = int(await connection.scalar(select(func.count(bounded.c.call_id.distinct()))) or 0)
-            if count > RESULTS_LIMIT:
-                raise TooManyResultsError(limit=RESULTS_LIMIT)
+            count = await count_found(connection, select(cdr.c.call_id).where(*where).distinct())
             return await read_page(
                 connection,
                 select(calls),

@@ -1,28 +1,30 @@
-"""The directory that orders are checked against, over the stores of accounts and numbers."""
+"""The directory that orders are checked against: what the settings say now, read in one go."""
 
-from collections.abc import Collection
+from sqlalchemy import Connection, select
 
 from ari_app.domain.account import Account
 from ari_app.domain.prefix import Prefixes
-from db.accounts import AccountStore
-from db.numbers import NumberStore
+from ari_app.ports import OrderFacts
+from db.accounts import usable_numbers
+from db.engine import Database
+from db.tables import number, prefix
 
 
 class NumberDirectory:
     """Implements `ports.Directory`."""
 
-    def __init__(self, accounts: AccountStore, numbers: NumberStore) -> None:
-        self._accounts = accounts
-        self._numbers = numbers
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-    async def company_numbers(self) -> Collection[str]:
-        """The digits of every number the company owns."""
-        return await self._numbers.digits()
+    async def order_facts(self, who: Account) -> OrderFacts:
+        """What an order of this account is checked against."""
+        return await self._database.read_with(lambda connection: _facts(connection, who))
 
-    async def prefixes(self) -> Prefixes:
-        """The registered prefixes."""
-        return await self._numbers.prefixes()
 
-    async def caller_ids(self, who: Account) -> Collection[str]:
-        """The digits of the numbers the account may show."""
-        return [caller_id.tel for caller_id in await self._accounts.caller_ids(who)]
+def _facts(connection: Connection, who: Account) -> OrderFacts:
+    prefixes = connection.execute(select(prefix.c.digits, number.c.tel).join(number))
+    return OrderFacts(
+        company_numbers=frozenset(connection.scalars(select(number.c.tel))),
+        prefixes=Prefixes({row.digits: row.tel for row in prefixes}),
+        caller_ids=frozenset(connection.scalars(select(number.c.tel).where(number.c.id.in_(usable_numbers(who))))),
+    )

@@ -7,7 +7,6 @@ from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ari_app.domain.prefix import Prefixes
 from ari_app.domain.resources import CallCenter, Number, Prefix, ResourceKind
 from ari_app.errors import AlreadyExistsError, NotFoundError
 from db.engine import Database
@@ -102,10 +101,6 @@ class NumberStore:
             gone = await connection.execute(delete(prefix).where(prefix.c.id == prefix_id))
         if not gone.rowcount:
             raise NotFoundError(value=prefix_id, field="prefix")
-
-    async def prefixes(self) -> Prefixes:
-        """The prefixes as dialling reads them."""
-        return Prefixes({prefix.digits: prefix.tel for prefix in await self.all_prefixes()})
 
     async def add_call_center(
         self, name: str, numbers: Sequence[str], logins: Sequence[str], now: datetime

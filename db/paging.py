@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, or_
+from sqlalchemy import ColumnElement, Row, RowMapping, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ari_app.errors import InvalidInputError
+from ari_app.errors import InvalidInputError, TooManyResultsError
 
 T = TypeVar("T")
 _ESCAPE = "\\"
+RESULTS_LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,15 @@ async def read_page(
         _cursor(rows[-1], key, backwards=False) if rows and older else None,
         _cursor(rows[0], key, backwards=True) if rows and newer else None,
     )
+
+
+async def count_found(connection: AsyncConnection, found: Select[Any]) -> int:
+    """How many rows `found` selects. Raises TooManyResultsError past RESULTS_LIMIT, without counting further."""
+    bounded = found.limit(RESULTS_LIMIT + 1).subquery()
+    count = int(await connection.scalar(select(func.count()).select_from(bounded)) or 0)
+    if count > RESULTS_LIMIT:
+        raise TooManyResultsError(limit=RESULTS_LIMIT)
+    return count
 
 
 def prefix_range(column: ColumnElement[str], prefix: str) -> ColumnElement[bool]:

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ari_app.errors import DatabaseUnavailableError
 from db.engine import Database
@@ -26,12 +26,13 @@ class GroupWriter(Generic[T]):
     `apply` writes a batch in the transaction it is given and returns one outcome an order, in order: a value, or an
     exception for that order alone. `keep` tells orders that must survive an absent database: they wait for it and are
     tried again, so they must be idempotent; the others fail with DatabaseUnavailableError at once.
+    `batches` and `orders` count what has been written.
     """
 
     def __init__(
         self,
         database: Database,
-        apply: Callable[[AsyncConnection, Sequence[T]], Awaitable[list[Any]]],
+        apply: Callable[[Connection, Sequence[T]], list[Any]],
         keep: Callable[[T], bool],
     ) -> None:
         self._database = database
@@ -40,6 +41,13 @@ class GroupWriter(Generic[T]):
         self._waiting: list[tuple[T, asyncio.Future[Any]]] = []
         self._wake = asyncio.Event()
         self._closing = False
+        self.batches = 0
+        self.orders = 0
+
+    @property
+    def waiting(self) -> int:
+        """Orders that are not written yet, apart from the batch being written."""
+        return len(self._waiting)
 
     async def write(self, order: T) -> Any:
         """Write one order; returns its outcome once it is durable."""
@@ -81,8 +89,8 @@ class GroupWriter(Generic[T]):
 
     async def _write(self, batch: list[tuple[T, asyncio.Future[Any]]]) -> None:
         try:
-            async with self._database.write() as connection:
-                outcomes = await self._apply(connection, [order for order, _ in batch])
+            orders = [order for order, _ in batch]
+            outcomes = await self._database.write_with(lambda connection: self._apply(connection, orders))
         except DatabaseUnavailableError:
             raise
         except SQLAlchemyError as error:
@@ -93,6 +101,8 @@ class GroupWriter(Generic[T]):
             for one in batch:  # one of them is wrong: it must not take the others with it
                 await self._write([one])
             return
+        self.batches += 1
+        self.orders += len(batch)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             _tell(future, outcome)
 

@@ -82,7 +82,7 @@ _OF_ONE_PHONE = frozenset(
 
 
 def translate(text: str, language: Language, /, **facts: Any) -> str:
-    """The source text in the language, with `{name}` places filled from `facts`; as it is where nobody translated it."""
+    """The source text in the language, `{name}` places filled from `facts`; as it is where nobody translated it."""
     words = _catalogue(language).get(text, text)
     return words.format(**facts) if facts else words
 

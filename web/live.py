@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
@@ -37,12 +38,13 @@ async def event_stream(
     *,
     opening: Callable[[str | None], Awaitable[Iterable[Message]]],
     told: Callable[[Event], Message | None],
-    refreshed: Callable[[], Awaitable[Iterable[Message]]] | None = None,
+    refreshed: Callable[[], Awaitable[Iterable[Message] | None]] | None = None,
 ) -> web.StreamResponse:
     """Stream until the client leaves or the application stops.
 
     `opening` gives the present state, from the client's Last-Event-ID or None; `told` what an event means to this
-    client, None for nothing. `refreshed`, asked every REFRESH_S, gives what changed without an event reaching us.
+    client, None for nothing. `refreshed`, asked every REFRESH_S, gives what changed without an event reaching us, or
+    None to end the stream.
     A comment every HEARTBEAT_S keeps the connection up.
     """
     response = EventSourceResponse(ping_interval=HEARTBEAT_S)
@@ -56,17 +58,23 @@ async def event_stream(
                 await _send(response, messages)
                 stop = asyncio.ensure_future(request.app[STOPPING].wait())
                 coming = asyncio.ensure_future(anext(events))
+                refresh_at = time.monotonic() + REFRESH_S
                 try:
                     while response.is_connected() and not stop.done():
+                        quiet_s = max(0.0, refresh_at - time.monotonic())
                         done, _ = await asyncio.wait(
-                            {stop, coming}, timeout=REFRESH_S, return_when=asyncio.FIRST_COMPLETED
+                            {stop, coming}, timeout=quiet_s, return_when=asyncio.FIRST_COMPLETED
                         )
                         if coming in done:
                             message = told(coming.result())
                             coming = asyncio.ensure_future(anext(events))
                             await _send(response, [message] if message else [])
-                        elif refreshed and not done:
-                            await _send(response, await refreshed())
+                        if time.monotonic() >= refresh_at:
+                            refresh_at = time.monotonic() + REFRESH_S
+                            changed = await refreshed() if refreshed else ()
+                            if changed is None:
+                                break
+                            await _send(response, changed)
                 finally:
                     stop.cancel()
                     coming.cancel()

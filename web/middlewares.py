@@ -1,7 +1,6 @@
 """Around every request of the panel: language, session, forgery check, errors as pages, safe headers."""
 
 import secrets
-from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 import structlog
@@ -9,29 +8,12 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from multidict import MultiDict, MultiDictProxy
 
-from ari_app.errors import (
-    AgentBusyError,
-    CallbackUnavailableError,
-    CapacityError,
-    DatabaseUnavailableError,
-    ForgedRequestError,
-    IdempotencyConflictError,
-    InvalidInputError,
-    InvalidTokenError,
-    KakehashiError,
-    NotFoundError,
-    NotPermittedError,
-    NotSignedInError,
-    TelephonyUnavailableError,
-    TooLateToCancelError,
-    TooManyAttemptsError,
-    TooManyResultsError,
-    WrongCredentialsError,
-)
+from ari_app.errors import ForgedRequestError, InvalidInputError, KakehashiError, NotSignedInError
 from web.auth import SIGNED_IN, signed_in
 from web.language import Language, error_text, preferred_language, translate
 from web.rendering import LANGUAGE, render
 from web.services import SERVICES
+from web.statuses import status_of
 
 LANGUAGE_COOKIE = "language"
 CSRF_FIELD = "csrf"
@@ -50,27 +32,6 @@ FORM: web.RequestKey[MultiDictProxy[str]] = web.RequestKey("form", MultiDictProx
 
 log = structlog.get_logger(__name__)
 
-# The nearest class in an error's ancestry decides.
-STATUSES: Mapping[type[KakehashiError], int] = {
-    NotSignedInError: 401,
-    InvalidTokenError: 401,
-    WrongCredentialsError: 401,
-    NotPermittedError: 403,
-    ForgedRequestError: 403,
-    NotFoundError: 404,
-    AgentBusyError: 409,
-    CallbackUnavailableError: 409,
-    CapacityError: 409,
-    IdempotencyConflictError: 409,
-    TooLateToCancelError: 409,
-    InvalidInputError: 422,
-    TooManyResultsError: 422,
-    TooManyAttemptsError: 429,
-    DatabaseUnavailableError: 503,
-    TelephonyUnavailableError: 503,
-    KakehashiError: 500,
-}
-
 _HTTP_TEXTS = {
     404: "ページが見つかりません。URLを確認するか、メニューから選んでください",
     405: "この操作には対応していません。画面のボタンから操作してください",
@@ -84,11 +45,6 @@ def setup(app: web.Application) -> None:
     """Put them around the application, outermost first."""
     app.middlewares.extend([_errors_told, _language_known, _session_known, _forgery_refused])
     app.on_response_prepare.append(_safe_headers)
-
-
-def status_of(error: KakehashiError) -> int:
-    """The HTTP status of an error."""
-    return next(STATUSES[ancestor] for ancestor in type(error).__mro__ if ancestor in STATUSES)
 
 
 @web.middleware
@@ -176,7 +132,8 @@ def _error_page(request: web.Request, status: int, text: str) -> web.Response:
 
 
 def _language(request: web.Request) -> Language:
-    return request.get(LANGUAGE, Language.JA)
+    language: Language = request.get(LANGUAGE, Language.JA)
+    return language
 
 
 def _is_page(request: web.Request) -> bool:
@@ -189,6 +146,7 @@ def _is_page(request: web.Request) -> bool:
 async def _safe_headers(request: web.Request, response: web.StreamResponse) -> None:
     headers = response.headers
     headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers["Server"] = "Kakehashi"
     headers.setdefault("Referrer-Policy", "same-origin")
     if request.path.startswith(STATIC):
         lasting = "v" in request.query and response.status in (200, 304)

@@ -9,8 +9,9 @@ from typing import Any
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
+from markupsafe import Markup
 
-from ari_app.domain.account import Account, Role
+from ari_app.domain.account import Account
 from ari_app.domain.numbers import format_national
 from ari_app.domain.permissions import Action, Principal
 from web.auth import SIGNED_IN
@@ -31,6 +32,7 @@ from web.services import SERVICES
 
 WEB = Path(__file__).parent
 STATIC = WEB / "static"
+ICONS = "vendor/lucide.svg"
 
 LANGUAGE: web.RequestKey[Language] = web.RequestKey("language", Language)
 
@@ -57,7 +59,7 @@ def setup(app: web.Application) -> None:
         "seconds": clock_seconds,
         "epoch_ms": lambda moment: int(moment.timestamp() * 1000),
     }
-    environment.globals |= {"static": static_url, "Role": Role}
+    environment.globals |= {"static": static_url, "icon": icon}
 
 
 def render(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
@@ -86,6 +88,12 @@ def static_url(name: str) -> str:
     """The address of a file under web/static; another content is another address."""
     content = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={content}"
+
+
+def icon(name: str) -> Markup:
+    """A symbol of the sprite, decoration only."""
+    use = Markup('<use href="{}#{}"></use>').format(static_url(ICONS), name)
+    return Markup('<svg class="icon" width="20" height="20" aria-hidden="true">{}</svg>').format(use)
 
 
 def _surroundings(request: web.Request) -> dict[str, Any]:
@@ -134,7 +142,6 @@ def _places(account: Account, language: Language) -> list[dict[str, Any]]:
             translate("オプション", language),
             [
                 ("/callback", translate("コールバック発信", language), "phone-outgoing", Action.PLACE_CALLBACK),
-                ("/callback/results", translate("コールバック発信結果", language), "list", Action.SEE_CALLBACKS),
             ],
         ),
         (
@@ -142,7 +149,5 @@ def _places(account: Account, language: Language) -> list[dict[str, Any]]:
             [("/cdrs", translate("発着信履歴", language), "history", Action.SEE_CDRS)],
         ),
     ]
-    shown = [
-        {"name": name, "pages": [page[:3] for page in pages if may(page[3])]} for name, pages in groups
-    ]
+    shown = [{"name": name, "pages": [page[:3] for page in pages if may(page[3])]} for name, pages in groups]
     return [group for group in shown if group["pages"]]

@@ -1,10 +1,12 @@
 """How the outside sees a callback: the JSON of the API, its events and the panel's."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from ari_app.domain.callback import Callback
+from ari_app.domain.cdr import CdrRow
 from ari_app.domain.leg import Leg
 from web.language import Language, ending_text
 
@@ -35,9 +37,15 @@ def represent_callback(call: Callback, language: Language, zone: ZoneInfo) -> di
     }
 
 
+def represent_cdr(row: CdrRow, zone: ZoneInfo) -> dict[str, Any]:
+    """A CDR row by its columns' names."""
+    facts = asdict(row)
+    return {name: iso_time(fact, zone) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+
+
 def iso_time(moment: datetime | None, zone: ZoneInfo) -> str | None:
     """A moment as the outside reads it."""
-    return moment and moment.astimezone(zone).isoformat(timespec="milliseconds")
+    return moment.astimezone(zone).isoformat(timespec="milliseconds") if moment else None
 
 
 def _leg(leg: Leg, zone: ZoneInfo) -> dict[str, Any]:

@@ -24,6 +24,7 @@ RETRY_FIRST_S = 0.2
 RETRY_MOST_S = 5.0
 CONNECT_TIMEOUT_S = 5
 REQUEST_TIMEOUT_S = 10
+RECONNECT_WITHIN_S = 5
 HEARTBEAT_S = 10
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
@@ -60,6 +61,7 @@ class AriClient:
         self._socket: aiohttp.ClientWebSocketResponse | None = None
         self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count()
+        self._open = asyncio.Event()
         self._connected = asyncio.Event()
         self._on_connect: list[Callable[[], Awaitable[None]]] = []
 
@@ -79,10 +81,11 @@ class AriClient:
     async def request(
         self, method: str, path: str, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
     ) -> Any:
-        """One operation over the socket; returns the decoded answer. Raises AriError, AriDisconnectedError."""
-        socket = self._socket
-        if socket is None or socket.closed:
-            raise AriDisconnectedError(f"{method} {path}")
+        """One operation over the socket, once there is one; returns the decoded answer.
+
+        Raises AriError; AriDisconnectedError when there is no socket in time, or it was lost before the answer.
+        """
+        socket = await self._open_socket(method, path)
         request_id = str(next(self._ids))
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._pending[request_id] = answer
@@ -92,7 +95,7 @@ class AriClient:
         if body is not None:
             message |= {"content_type": "application/json", "message_body": json.dumps(body)}
         try:
-            await socket.send_str(json.dumps(message))
+            await self._send(socket, json.dumps(message))
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 response = await answer
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
@@ -129,29 +132,54 @@ class AriClient:
                 pause = min(pause * 2, RETRY_MOST_S)
         log.error("ari_fenced", app=self.app, fix="another process uses this ARI_APP: stop it, then restart this one")
 
+    async def _open_socket(self, method: str, path: str) -> aiohttp.ClientWebSocketResponse:
+        if self._socket is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(RECONNECT_WITHIN_S):
+                    await self._open.wait()
+        if self._socket is None:
+            raise AriDisconnectedError(f"{method} {path}")
+        return self._socket
+
+    async def _send(self, socket: aiohttp.ClientWebSocketResponse, text: str) -> None:
+        try:
+            await socket.send_str(text)
+        except (OSError, aiohttp.ClientError):
+            if self._socket is socket:  # its reader has yet to find out: nobody else may try it meanwhile
+                self._socket = None
+                self._open.clear()
+            raise
+
     async def _converse(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
+        self._open.set()
+        greeting = asyncio.create_task(self._greet(socket), name="ari-greeting")
         try:
-            async with asyncio.TaskGroup() as tasks:
-                greeting = tasks.create_task(self._greet())
-                async for message in socket:
-                    if message.type is aiohttp.WSMsgType.TEXT:
-                        self._read(json.loads(message.data))
-                greeting.cancel()
-        except* SwitchError as group:
-            raise group.exceptions[0] from None
+            async for message in socket:
+                if message.type is aiohttp.WSMsgType.TEXT:
+                    self._read(json.loads(message.data))
+                if self.fenced:
+                    return
         finally:
             self._connected.clear()
+            self._open.clear()
             self._socket = None
             for answer in self._pending.values():
                 if not answer.done():
                     answer.set_exception(AriDisconnectedError("socket lost"))
+            greeting.cancel()
+            await asyncio.wait([greeting])
             log.warning("ari_disconnected", app=self.app)
 
-    async def _greet(self) -> None:
-        await self.applications.filter(self.app, [event.type for event in READ] + ["RESTResponse"])
-        for callback in self._on_connect:
-            await callback()
+    async def _greet(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        try:
+            await self.applications.filter(self.app, [event.type for event in READ] + ["RESTResponse"])
+            for callback in self._on_connect:
+                await callback()
+        except SwitchError as error:
+            log.warning("ari_greeting_failed", error=str(error))
+            await socket.close()
+            return
         self._connected.set()
         log.info("ari_connected", app=self.app)
 
@@ -171,10 +199,7 @@ class AriClient:
 @asynccontextmanager
 async def open_client(base_url: str, username: str, password: str, app: str) -> AsyncIterator[AriClient]:
     """A client that connects in the background and stays connected until the end of the block."""
-    headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
-    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
-    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
-        client = AriClient(http, base_url, app)
+    async with open_reader(base_url, username, password, app) as client:
         task = asyncio.create_task(client.run(), name="ari-socket")
         try:
             yield client
@@ -182,6 +207,15 @@ async def open_client(base_url: str, username: str, password: str, app: str) -> 
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+@asynccontextmanager
+async def open_reader(base_url: str, username: str, password: str, app: str) -> AsyncIterator[AriClient]:
+    """A client for `fetch` only: it opens no socket, and so takes no events from whoever runs the application."""
+    headers = {"Authorization": aiohttp.encode_basic_auth(username, password)}
+    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S, sock_connect=CONNECT_TIMEOUT_S)
+    async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
+        yield AriClient(http, base_url, app)
 
 
 def _rest_url(base_url: str) -> str:

@@ -4,10 +4,11 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-from ari_app.ari.client import AriClient, AriError
+from ari_app.ari.client import AriClient, AriDisconnectedError, AriError
 from ari_app.ari.events import (
     AriEvent,
     ChannelDestroyed,
@@ -21,7 +22,8 @@ from ari_app.domain.leg import Leg, Role
 from ari_app.ports import Clock, LegEnded, Line, SwitchError
 from ari_app.shielding import to_the_end
 
-GONE_WITHIN_S = 5
+GONE_WITHIN_S = 15
+SETTLED_WITHIN_S = 5
 DIAL_MARGIN_S = 5  # Asterisk gives up by itself this much after our own ring limit, should we be gone
 MEDIA = "sound:kakehashi/"
 
@@ -47,6 +49,7 @@ class AriLine:
         self._keys: asyncio.Queue[str] = asyncio.Queue()
         self._stated: LegEnd | None = None
         self._bodies: list[Callable[[], None]] = []
+        self._peer_left_first = False
 
     # What the switch tells
 
@@ -78,6 +81,7 @@ class AriLine:
             self.take(ChannelStateChange(self._clock.now(), self.leg.channel_id, self.leg.channel_name, state))
 
     def _lose(self) -> None:
+        self.end_with(LegEnd(Reason.INTERRUPTED, Party.SYSTEM, 0, "Ended unseen"))
         self.take(ChannelDestroyed(self._clock.now(), self.leg.channel_id, 0, "", None))
 
     def end_with(self, end: LegEnd) -> None:
@@ -106,18 +110,18 @@ class AriLine:
         await self._stasis_or_gone()
 
     async def find(self) -> None:
-        """Take over a channel that is there already. Raises LegEnded when it is not."""
+        """Take over a channel that is there already, or see that it is gone."""
         if self.leg.end is not None:
             self._gone.set()
-            raise LegEnded(self.leg)
+            return
         try:
             channel = await self._client.channels.get(self.leg.channel_id)
-        except AriError as error:
+        except AriError:
             self._lose()
-            raise LegEnded(self.leg) from error
-        if channel["state"] == "Up":
-            self.leg.answer(self._clock.now())
-            self._answered.set()
+        except AriDisconnectedError:
+            pass  # the next connection looks for it again
+        else:
+            self.resync(channel["state"])
 
     @asynccontextmanager
     async def ring(self, timeout: float, *, early_media_to: Line | None = None) -> AsyncIterator[None]:
@@ -142,22 +146,16 @@ class AriLine:
 
     async def join(self) -> None:
         """Put the leg into its call's bridge."""
-        try:
+        async with self._asking():
             await self._client.bridges.add_channel(self._bridge_id, self.leg.channel_id)
-        except AriError:
-            # 404, 422, 400: the channel is on its way out, and its end is on its way to us.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(GONE_WITHIN_S):
-                    await self._gone.wait()
-                    raise LegEnded(self.leg) from None
-            raise
 
     async def key(self, digit: str, *, prompt: str, timeout: float) -> bool:
         """Play a prompt until the key is pressed, or False when the time is up."""
         playback_id = f"{self.leg.channel_id}-{prompt}"
         try:
             async with asyncio.timeout(timeout):
-                await self._client.channels.play(self.leg.channel_id, playback_id, MEDIA + prompt)
+                async with self._asking():
+                    await self._client.channels.play(self.leg.channel_id, playback_id, MEDIA + prompt)
                 while await self._keys.get() != digit:
                     pass
         except TimeoutError:
@@ -171,8 +169,8 @@ class AriLine:
         if self._gone.is_set() or self._left:
             return
         try:
-            await self._client.channels.hangup(self.leg.channel_id)
             async with asyncio.timeout(GONE_WITHIN_S):
+                await self._ask_to_hang_up()
                 await self._gone.wait()
         except (SwitchError, TimeoutError):
             # Gone already, or out of hearing: what is left of it is swept up once the switch is back.
@@ -203,27 +201,53 @@ class AriLine:
 
     def first_ended(self) -> Leg:
         """Of the two legs that ended, the one that left first."""
-        mine, others = self.leg.ended_at, self._peer.ended_at
-        return self._peer if others and (mine is None or others < mine) else self.leg
+        return self._peer if self._peer_left_first else self.leg
 
     def watch(self, body: Callable[[], None]) -> None:
-        """Call `body` when the leg is gone: at once when it is gone already."""
-        self._bodies.append(body)
+        """Call `body` when the leg is gone. Raises LegEnded when it is gone already."""
         if self._gone.is_set():
-            body()
+            raise LegEnded(self.first_ended())
+        self._bodies.append(body)
 
     def unwatch(self, body: Callable[[], None]) -> None:
         """The body ended."""
         self._bodies.remove(body)
 
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        """A request that is refused because the channel is on its way out ends the leg."""
+        try:
+            yield
+        except AriError:
+            # 400, 404, 409 and 422 overtake ChannelDestroyed (2 times in 5 on 22.10.1).
+            with suppress(TimeoutError):
+                async with asyncio.timeout(SETTLED_WITHIN_S):
+                    await self._gone.wait()
+                    raise LegEnded(self.first_ended()) from None
+            raise
+
+    async def _ask_to_hang_up(self) -> None:
+        while True:
+            try:
+                return await self._client.channels.hangup(self.leg.channel_id)
+            except AriDisconnectedError:
+                continue  # harmless to repeat; each try waits for the socket to come back
+            except AriError as error:
+                if error.status != HTTPStatus.NOT_FOUND:
+                    raise
+                async with asyncio.timeout(SETTLED_WITHIN_S):  # gone already, its end is on its way to us
+                    await self._gone.wait()
+                return None
+
     async def _dial(self, timeout: float) -> None:
-        await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
+        async with self._asking():
+            await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
         self.leg.dial(self._clock.now())
 
     async def _stasis_or_gone(self) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._in_stasis, self._gone)]
         try:
-            async with asyncio.timeout(GONE_WITHIN_S):
+            async with asyncio.timeout(SETTLED_WITHIN_S):
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
             raise SwitchError(f"{self.leg.channel_id}: no StasisStart") from None
@@ -244,6 +268,7 @@ class AriLine:
             answered=leg.answered_at is not None,
             by=_PARTY[leg.role],
         )
+        self._peer_left_first = self._peer.end is not None  # ARI's times are whole milliseconds, its order is exact
         leg.finish(event.at, self._stated or told)
         self._gone.set()
         for body in list(self._bodies):

@@ -11,9 +11,9 @@ from ari_app.ari.bus import EventBus
 from ari_app.ari.client import AriClient, AriError
 from ari_app.ari.events import parse_time
 from ari_app.ari.line import AriLine
-from ari_app.domain.callback import call_of_channel
+from ari_app.domain.callback import call_of_channel, channel_id, is_call_id
 from ari_app.domain.ending import LegEnd
-from ari_app.domain.leg import Leg
+from ari_app.domain.leg import Leg, Role
 from ari_app.ports import Channel, Clock, SwitchError
 from ari_app.shielding import to_the_end
 
@@ -39,8 +39,8 @@ class AriSwitch:
     @asynccontextmanager
     async def bridge(self, call_id: str) -> AsyncIterator[None]:
         """The bridge of a call."""
-        await self._client.bridges.create(call_id)
         try:
+            await self._client.bridges.create(call_id)
             yield
         finally:
             await to_the_end(self._destroy_bridge(call_id))
@@ -96,20 +96,28 @@ class AriSwitch:
                 bridge_id=bridge_of.get(channel["id"]),
             )
             for channel in await self._client.channels.list()
-            if channel["state"] != "Down"
+            if self._is_dialled(channel)
         ]
 
     async def sweep(self) -> None:
         """End what has our kind of id and belongs to no flow, once it was seen in two sweeps."""
-        orphans = {
+        channels = {
             channel["id"]
             for channel in await self._client.channels.list()
-            if call_of_channel(channel["id"]) and self._bus.get(channel["id"]) is None
+            if self._is_ours(channel) and self._bus.get(channel["id"]) is None
         }
-        for channel_id in orphans & self._suspects:
-            log.warning("orphan_hung_up", channel_id=channel_id)
-            await self.hang_up(channel_id)
-        self._suspects = orphans
+        bridges = {
+            bridge["id"]
+            for bridge in await self._client.bridges.list()
+            if is_call_id(bridge["id"]) and not bridge["channels"] and not self._has_flow(bridge["id"])
+        }
+        for id_ in channels & self._suspects:
+            log.warning("orphan_hung_up", channel_id=id_)
+            await self.hang_up(id_)
+        for id_ in bridges & self._suspects:
+            log.warning("orphan_bridge_destroyed", bridge_id=id_)
+            await _unless_gone(self._client.bridges.destroy(id_))
+        self._suspects = channels | bridges
 
     @asynccontextmanager
     async def _line(self, leg: Leg, peer: Leg, call_id: str) -> AsyncIterator[AriLine]:
@@ -133,10 +141,27 @@ class AriSwitch:
             log.warning("bridge_left", bridge_id=call_id, error=str(error))
 
     async def _resync(self) -> None:
-        lines = self._bus.listeners()
+        # Those that were there before the list was asked for: a channel created meanwhile is not lost.
+        lines = [line for line in self._bus.listeners() if line.leg.channel_name]
         states = {channel["id"]: channel["state"] for channel in await self._client.channels.list()} if lines else {}
         for line in lines:
             line.resync(states.get(line.leg.channel_id))
+
+    def _is_ours(self, channel: dict[str, Any]) -> bool:
+        dialplan = channel["dialplan"]
+        in_our_app = (dialplan.get("app_name"), dialplan.get("app_data", "").split(",")[0]) == (
+            "Stasis",
+            self._client.app,
+        )
+        return call_of_channel(channel["id"]) is not None and in_our_app
+
+    def _has_flow(self, call_id: str) -> bool:
+        return any(self._bus.get(channel_id(call_id, role)) is not None for role in Role)
+
+    def _is_dialled(self, channel: dict[str, Any]) -> bool:
+        # A channel stays Down while its network only talks (183): then what we know of the leg decides.
+        line = self._bus.get(channel["id"])
+        return channel["state"] != "Down" or (line is not None and line.leg.dialled)
 
     def _number(self, channel: dict[str, Any]) -> str:
         line = self._bus.get(channel["id"])

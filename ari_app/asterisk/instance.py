@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -130,11 +130,16 @@ def status(directory: Path) -> Status:
 
 def console_command(directory: Path, *arguments: str) -> list[str]:
     """The command that runs `asterisk ARGUMENTS` beside the instance: ["-rx", "core show channels"], ["-r"]."""
-    pid = _running_pid(directory)
-    if pid is None:
-        raise AsteriskNotRunningError(dir=directory)
-    enter = ["nsenter", f"--target={pid}", "--mount", "--root", "--wd=/"]
-    return [*PRIVILEGED, *enter, "--", "/usr/sbin/asterisk", *arguments]
+    return _inside(directory, "/usr/sbin/asterisk", *arguments)
+
+
+def unseen(directory: Path, files: Sequence[str]) -> list[str]:
+    """Which of the files, by absolute path, the instance cannot find where it runs."""
+    ran = subprocess.run(  # noqa: S603
+        _inside(directory, "/bin/ls", "--", *files), capture_output=True, text=True, check=False
+    )
+    seen = set(ran.stdout.splitlines())
+    return [file for file in files if file not in seen]
 
 
 def command(directory: Path, text: str) -> str:
@@ -143,6 +148,14 @@ def command(directory: Path, text: str) -> str:
         console_command(directory, "-rx", text), capture_output=True, text=True, check=True
     )
     return ran.stdout
+
+
+def _inside(directory: Path, *command: str) -> list[str]:
+    pid = _running_pid(directory)
+    if pid is None:
+        raise AsteriskNotRunningError(dir=directory)
+    enter = ["nsenter", f"--target={pid}", "--mount", "--root", "--wd=/"]
+    return [*PRIVILEGED, *enter, "--", *command]
 
 
 def _launch(directory: Path, rootfs: Path) -> None:

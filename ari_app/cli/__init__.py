@@ -26,6 +26,7 @@ from ari_app.cli import (
 from ari_app.cli.output import language, print_error
 from ari_app.cli.translation import translate_help
 from ari_app.errors import KakehashiError
+from ari_app.logging import Level, configure
 
 app = typer.Typer(
     name="kakehashi",
@@ -54,6 +55,7 @@ app.add_typer(config.app, name="config")
 
 def main() -> None:
     """The entry point."""
+    configure(level=Level.ERROR)
     command = typer.main.get_command(app)
     translate_help(command, language())
     try:

@@ -1,16 +1,16 @@
 """`kakehashi asterisk`: build the root file system, run an Asterisk of its own, look into it."""
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ari_app.asterisk import instance
 from ari_app.asterisk.config import CREDENTIALS, InstanceConfig, Trunk, render
 from ari_app.asterisk.rootfs import build_rootfs
+from ari_app.cli.output import AsJson, say, show_facts
 from ari_app.config import load_settings
 
 app = typer.Typer(
@@ -42,14 +42,10 @@ def sip_uri(text: str) -> Trunk:
 Directory = Annotated[
     Path | None, typer.Option("--dir", help="インスタンスのディレクトリ [既定: STATE_DIR/asterisk]", show_default=False)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON で出力")]
 SipPort = Annotated[int, typer.Option(help="SIP（UDP）のポート")]
 HttpPort = Annotated[int, typer.Option(help="ARI のポート（127.0.0.1）")]
 AmiPort = Annotated[int, typer.Option(help="AMI のポート（127.0.0.1）")]
-RtpPorts = Annotated[
-    str,
-    typer.Option(metavar="A-B", help="RTP のポート範囲", callback=lambda text: "-".join(map(str, port_range(text)))),
-]
+RtpPorts = Annotated[str, typer.Option(metavar="A-B", help="RTP のポート範囲")]
 TrunkUri = Annotated[
     str,
     typer.Option(
@@ -89,7 +85,7 @@ def up(
     """設定を生成して Asterisk を起動し、応答するまで待つ。起動済みなら何もしない。"""
     config = _config(directory, sip_port, http_port, ami_port, rtp_ports, trunk, sip_bind)
     connection = instance.start(config, state_file=load_settings().state_dir / "asterisk.json")
-    show(connection.public() | {"credentials": str(config.dir / CREDENTIALS)}, as_json=as_json)
+    show_facts(connection.public() | {"credentials": str(config.dir / CREDENTIALS)}, as_json=as_json)
 
 
 @app.command("render")
@@ -112,14 +108,14 @@ def render_only(
 def down(directory: Directory = None) -> None:
     """Asterisk を停止する。通話中の呼は切断される。"""
     stopped = instance.stop(_directory(directory))
-    typer.echo("停止しました" if stopped else "動作していません")
+    say("停止しました" if stopped else "動作していません")
 
 
 @app.command()
 def status(directory: Directory = None, as_json: AsJson = False) -> None:
     """動作状態を表示する。動作していなければ終了コード 1。"""
     current = instance.status(_directory(directory))
-    show(asdict(current), as_json=as_json)
+    show_facts(asdict(current), as_json=as_json)
     raise typer.Exit(0 if current.running else 1)
 
 
@@ -134,15 +130,6 @@ def console(
         return
     command = instance.console_command(_directory(directory), "-r")
     os.execvp(command[0], command)  # noqa: S606
-
-
-def show(facts: dict[str, Any], *, as_json: bool) -> None:
-    """Print facts, one a line or as one JSON object."""
-    if as_json:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
-        return
-    for key, value in facts.items():
-        typer.echo(f"{key:16} {'' if value is None else value}")
 
 
 def _directory(directory: Path | None) -> Path:

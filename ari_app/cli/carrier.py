@@ -1,6 +1,5 @@
 """`kakehashi carrier`: the simulated carrier, and what its phones do on demand."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,8 @@ import typer
 from ari_app.asterisk import instance
 from ari_app.asterisk.carrier import BEHAVIOURS, Carrier, carrier_config
 from ari_app.asterisk.config import CREDENTIALS
-from ari_app.cli.asterisk import AmiPort, AsJson, HttpPort, RtpPorts, SipPort, port_range, show, sip_uri
+from ari_app.cli.asterisk import AmiPort, HttpPort, RtpPorts, SipPort, port_range, sip_uri
+from ari_app.cli.output import AsJson, print_json, say, show_facts, table
 from ari_app.config import load_settings
 
 TABLE = "\n".join(f"  …{digits}  {behaviour}" for digits, behaviour in BEHAVIOURS.items())
@@ -58,21 +58,21 @@ def up(
     )
     carrier = Carrier.start(config)
     facts = {"recordings": str(carrier.recordings), "credentials": str(config.dir / CREDENTIALS)}
-    show(carrier.connection.public() | facts, as_json=as_json)
+    show_facts(carrier.connection.public() | facts, as_json=as_json)
 
 
 @app.command()
 def down(directory: Directory = None) -> None:
     """模擬キャリアを停止する。"""
     stopped = Carrier(_directory(directory)).stop()
-    typer.echo("停止しました" if stopped else "動作していません")
+    say("停止しました" if stopped else "動作していません")
 
 
 @app.command()
 def status(directory: Directory = None, as_json: AsJson = False) -> None:
     """動作状態を表示する。動作していなければ終了コード 1。"""
     current = instance.status(_directory(directory))
-    show(asdict(current), as_json=as_json)
+    show_facts(asdict(current), as_json=as_json)
     raise typer.Exit(0 if current.running else 1)
 
 
@@ -83,11 +83,12 @@ def calls(
     as_json: AsJson = False,
 ) -> None:
     """キャリアに届いた呼を、見えた発信者番号とともに古い順に表示する。"""
-    for call in Carrier(_directory(directory)).calls(number):
-        if as_json:
-            typer.echo(json.dumps(asdict(call), default=str, ensure_ascii=False))
-        else:
-            typer.echo(f"{call.invited_at:%F %T} {call.number:15} {call.from_header} {call.hangup_cause or ''}")
+    found = Carrier(_directory(directory)).calls(number)
+    if as_json:
+        print_json({"items": [asdict(call) for call in found], "next": None})
+        return
+    rows = [[call.invited_at, call.number, call.from_header, call.answered_at, call.hangup_cause] for call in found]
+    typer.echo(table(rows, ["invited_at", "number", "from_header", "answered_at", "hangup_cause"]))
 
 
 @app.command("call")

@@ -8,7 +8,7 @@ from web.language import Language, translate
 
 
 def translate_help(command: Any, language: Language) -> None:
-    """Put the help of a command (click's, wherever typer keeps it), its parameters and subcommands into the language."""
+    """Put the help of a command (click's, wherever typer keeps it) and of all under it into the language."""
     for text, holder in _texts(command):
         holder.help = translate(text, language)
 

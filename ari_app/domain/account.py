@@ -8,13 +8,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from ari_app.domain.callback import Acceptance
-from ari_app.domain.numbers import TollPolicy, normalise
+from ari_app.domain.numbers import EXTENSION_DIGITS, TollPolicy, normalise
 from ari_app.errors import (
     CallbackUnavailableError,
     EmailFormatError,
     LoginFormatError,
     NameFormatError,
     NoCallerIdError,
+    NumberLengthError,
     OwnCompanyNumberError,
     PasswordLengthError,
     TopmostAccountError,
@@ -89,11 +90,11 @@ def check_login(text: str) -> str:
     return text
 
 
-def check_name(text: str, field: str = "name") -> str:
+def check_name(text: str, field: str = "name", maximum: int = NAME_CHARACTERS) -> str:
     """A name for people as it is kept: one line, trimmed. Raises NameFormatError."""
     name = text.strip()
-    if not name or len(name) > NAME_CHARACTERS or any(unicodedata.category(char).startswith("C") for char in name):
-        raise NameFormatError(field=field, maximum=NAME_CHARACTERS)
+    if not name or len(name) > maximum or any(unicodedata.category(char).startswith("C") for char in name):
+        raise NameFormatError(field=field, maximum=maximum)
     return name
 
 
@@ -121,6 +122,8 @@ def check_device_number(text: str, device: Device, company_numbers: Collection[s
         if number in company_numbers:
             raise OwnCompanyNumberError(field="device_number", number=number)
         toll.check(number, "device_number")
+    elif not EXTENSION_DIGITS[0] <= len(number) <= EXTENSION_DIGITS[1]:
+        raise NumberLengthError(field="device_number", minimum=EXTENSION_DIGITS[0], maximum=EXTENSION_DIGITS[1])
     return number
 
 

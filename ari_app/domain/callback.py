@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from ari_app.domain.ending import Party, Reason
 from ari_app.domain.leg import Leg, Role
+from ari_app.errors import NumberCharactersError
 
 
 class State(StrEnum):
@@ -77,14 +78,14 @@ class Callback:
             channel_id(self.id, Role.AGENT),
             self.agent_number,
             self.caller_id,
-            trunk_endpoint.format(number=self.agent_number),
+            endpoint_of(self.agent_number, trunk_endpoint),
         )
         customer = Leg(
             Role.CUSTOMER,
             channel_id(self.id, Role.CUSTOMER),
             self.customer_number,
             self.customer_caller_id,
-            trunk_endpoint.format(number=self.customer_number),
+            endpoint_of(self.customer_number, trunk_endpoint),
             withheld=self.withheld,
         )
         self.legs = [agent, customer]
@@ -128,6 +129,16 @@ class Callback:
         if state not in _FOLLOWS[self.state]:
             raise IllegalChangeError(f"{self.state} -> {state}")
         self.state = state
+
+
+def endpoint_of(number: str, trunk_endpoint: str) -> str:
+    """The dial string of a number on the trunk: `trunk_endpoint` with its `{number}` filled in.
+
+    The last gate before the switch: anything but digits could name another destination. Raises NumberCharactersError.
+    """
+    if not (number.isascii() and number.isdigit()):
+        raise NumberCharactersError(field="number")
+    return trunk_endpoint.format(number=number)
 
 
 def channel_id(call_id: str, role: Role) -> str:

@@ -19,6 +19,8 @@ from ari_app.errors import (
 )
 
 MAX_TYPED_CHARACTERS = 100
+COMPANY_DIGITS = 9, 15
+EXTENSION_DIGITS = 1, 10
 COUNTRY_CODE = "+81"
 WITHHOLD = "184"
 PRESENT = "186"
@@ -37,6 +39,7 @@ EXPENSIVE_PREFIXES = (
     "0990",  # premium information services
 )
 
+_DIGITS = re.compile(r"[0-9]+")
 _SEPARATORS = re.compile(r"[\s\-‐‑‒–—―−ｰー()./·・]")
 
 
@@ -54,8 +57,11 @@ class TollPolicy:
     def check(self, number: str, field: str) -> None:
         """Refuse a destination that may not be dialled.
 
-        Raises EmergencyNumberError, NumberLengthError, NumberNotNationalError, DestinationNotAllowedError.
+        Raises NumberCharactersError, EmergencyNumberError, NumberLengthError, NumberNotNationalError,
+        DestinationNotAllowedError.
         """
+        if not _DIGITS.fullmatch(number):
+            raise NumberCharactersError(field=field)
         if number in EMERGENCY:
             raise EmergencyNumberError(field=field)
         if not self.min_digits <= len(number) <= self.max_digits:
@@ -96,9 +102,19 @@ def normalise(text: str, field: str) -> str:
         digits = "0" + digits.removeprefix(COUNTRY_CODE).removeprefix("0")
     if re.fullmatch(r"\+[0-9]+", digits):
         raise DestinationNotAllowedError(field=field)
-    if not re.fullmatch(r"[0-9]+", digits):
+    if not _DIGITS.fullmatch(digits):
         raise NumberCharactersError(field=field)
     return digits
+
+
+def check_company_number(text: str, field: str = "tel") -> str:
+    """A number the company owns, as it is kept. Raises what `normalise` raises, and for what is no national number."""
+    number = normalise(text, field)
+    if not number.startswith("0"):
+        raise NumberNotNationalError(field=field)
+    if not COMPANY_DIGITS[0] <= len(number) <= COMPANY_DIGITS[1]:
+        raise NumberLengthError(field=field, minimum=COMPANY_DIGITS[0], maximum=COMPANY_DIGITS[1])
+    return number
 
 
 def parse_destination(text: str, prefixes: Prefixes, policy: TollPolicy, field: str) -> Destination:

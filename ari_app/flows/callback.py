@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ari_app.domain.callback import ACCEPT_KEY, Acceptance, Callback, State
 from ari_app.domain.ending import Party, Reason, key_limit
 from ari_app.domain.leg import Leg, Role
+from ari_app.errors import DatabaseUnavailableError
 from ari_app.flows.journal import Journal
 from ari_app.ports import Clock, LegEnded, Line, Switch, SwitchError
 from ari_app.shielding import forever, to_the_end
@@ -45,12 +46,12 @@ async def run_callback(call: Callback, floor: Floor, rules: CallbackRules) -> No
         ):
             await customer_line.join()
             call.ring_agent(clock.now())
-            await journal.save(call)
+            await journal.save_before_dialling(call)
             async with agent_line.ring(rules.ring_agent_s):
                 call.agent_answered(agent.answered_at or clock.now())
                 await _accept(call, agent_line, floor, rules.accept_s)
                 call.ring_customer(clock.now())
-                await journal.save(call)
+                await journal.save_before_dialling(call)
                 async with customer_line.ring(rules.ring_customer_s, early_media_to=agent_line):
                     call.talk(customer.answered_at or clock.now())
                     agent.bridged_at = customer.bridged_at = call.talking_at
@@ -58,7 +59,7 @@ async def run_callback(call: Callback, floor: Floor, rules: CallbackRules) -> No
                     await talk(agent_line, customer_line)
     except LegEnded as ended:
         ending = ending_of(call, ended.leg)
-    except SwitchError:
+    except (SwitchError, DatabaseUnavailableError):
         ending = Reason.FAILED, Party.SYSTEM
         raise
     finally:

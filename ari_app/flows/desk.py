@@ -93,14 +93,8 @@ class Desk:
         if self._runner is not None:
             call.node = self._runner.node
         idempotency = (idempotency_key, _fingerprint(caller_id, customer_number)) if idempotency_key else None
-        placement = await to_the_end(
-            self._records.place(call, limit=self._rules.channel_limit, idempotency=idempotency)
-        )
-        if placement.fresh:
-            self._bus.publish(Event("call.accepted", call))
-            if self._runner is not None:
-                self._runner.begin(call)
-        return placement
+        # To the end: an order that was written down but not begun would hold its channels for nothing.
+        return await to_the_end(self._place(call, idempotency))
 
     async def cancel(self, call: Callback, by: Party) -> None:
         """End a call: its owner (Party.AGENT) until the customer answers, an administrator always.
@@ -117,15 +111,16 @@ class Desk:
         self, who: Account, *, caller_id: str, customer_number: str, offered: Collection[str] = ()
     ) -> Callback:
         """The callback an order would begin, nothing done yet. Raises what `place` raises for a wrong order."""
-        company = await self._directory.company_numbers()
+        facts = await self._directory.order_facts(who)
+        company = facts.company_numbers
         agent_number = require_agent(who, company)
-        candidates = {*await self._directory.caller_ids(who), *(number for number in offered if number in company)}
+        candidates = {*facts.caller_ids, *(number for number in offered if number in company)}
         require_caller_ids(candidates)
         shown = normalise(caller_id, "caller_id")
         if shown not in candidates:
             raise CallerIdNotAllowedError(field="caller_id")
         field = "customer_number"
-        destination = parse_destination(customer_number, await self._directory.prefixes(), self._rules.toll, field)
+        destination = parse_destination(customer_number, facts.prefixes, self._rules.toll, field)
         if destination.number in company:
             raise OwnCompanyNumberError(field=field, number=destination.number)
         if destination.number == agent_number:
@@ -144,6 +139,14 @@ class Desk:
             acceptance=who.acceptance or self._rules.acceptance,
             created_at=now,
         )
+
+    async def _place(self, call: Callback, idempotency: tuple[str, str] | None) -> Placement:
+        placement = await self._records.place(call, limit=self._rules.channel_limit, idempotency=idempotency)
+        if placement.fresh:
+            self._bus.publish(Event("call.accepted", call))
+            if self._runner is not None:
+                self._runner.begin(call)
+        return placement
 
     @contextlib.asynccontextmanager
     async def running(self, floor: Floor, past: PastLegs, rules: CallbackRules, node: str) -> AsyncIterator[None]:
@@ -232,8 +235,8 @@ async def _guarded(call: Callback, work: Coroutine[Any, Any, None]) -> None:
     with structlog.contextvars.bound_contextvars(call_id=call.id):
         try:
             await work
-        except SwitchError as error:
-            log.warning("call_failed", error=str(error))
+        except (SwitchError, DatabaseUnavailableError) as error:
+            log.warning("call_failed", error=type(error).__name__, detail=str(error))
         except Exception:
             log.exception("call_broken")
 

@@ -1,10 +1,14 @@
 """What is written down of a call, and told to whoever watches: told only once it is durable."""
 
+import asyncio
 from dataclasses import replace
 
 from ari_app.domain.callback import Callback
 from ari_app.domain.cdr import rows_of
+from ari_app.errors import DatabaseUnavailableError
 from ari_app.ports import Bus, CallbackRecords, Event
+
+WRITTEN_WITHIN_S = 5
 
 
 class Journal:
@@ -19,6 +23,14 @@ class Journal:
         """Write the call's present state, then tell it."""
         await self._records.save(call)
         self.tell(call)
+
+    async def save_before_dialling(self, call: Callback) -> None:
+        """As `save`, but whoever waits at a phone does not wait long. Raises DatabaseUnavailableError."""
+        try:
+            async with asyncio.timeout(WRITTEN_WITHIN_S):
+                await self.save(call)
+        except TimeoutError:
+            raise DatabaseUnavailableError from None
 
     def tell(self, call: Callback) -> None:
         """Tell the call's present state."""

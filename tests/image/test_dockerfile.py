@@ -12,7 +12,7 @@ import pytest
 from ari_app.asterisk.rootfs import DOCKER_DIR, PROJECT
 
 DOCKERFILE = DOCKER_DIR / "Dockerfile"
-STORAGE_DRIVER = "vfs"  # needs no kernel support for overlays
+STORAGE_DRIVER = "overlay" if "overlay" in Path("/proc/filesystems").read_text() else "vfs"
 
 pytestmark = [
     pytest.mark.image,
@@ -44,6 +44,11 @@ class Buildah:
         )
         container = self("from", "scratch")
         self("add", "--quiet", container, str(tar), "/")
+        # This machine's trusted certificates too: it may reach the package indexes through a proxy of its own.
+        authorities = Path("/etc/ssl/certs/ca-certificates.crt")
+        if authorities.exists():
+            self("add", "--quiet", container, str(authorities), "/usr/local/share/ca-certificates/host.crt")
+        self("config", "--env=PIP_CERT=/etc/ssl/certs/ca-certificates.crt", container)
         # The mirror's Release file may be past its date.
         self("run", "--isolation=chroot", container, "--", "sh", "-c",
              """echo 'Acquire::Check-Valid-Until "false";' > /etc/apt/apt.conf.d/90mirror""")  # fmt: skip

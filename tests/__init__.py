@@ -1,0 +1,1 @@
+"""The tests; shared parts of the live ones are imported from here."""
