@@ -23,7 +23,7 @@ define apt_install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages rootfs demo test lint format lock docs clean
+.PHONY: help setup packages rootfs demo test bench lint format lock docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
@@ -36,6 +36,9 @@ demo: setup ## a real Asterisk, a simulated carrier, the panel, and one callback
 test: setup ## every test; ARGS='tests/unit -k cli' for some
 	$(call apt_install,$(TEST_PACKAGES))
 	$(BIN)/pytest $(ARGS)
+
+bench: setup ## callbacks a second and the gaps between legs, against a raw ARI loop and Dial(); see docs/performance.md
+	$(BIN)/python -m tests.bench $(ARGS)
 
 lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, djlint
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Collection
 
 import structlog
@@ -19,6 +20,7 @@ from ari_app.errors import PortInUseError
 from ari_app.flows.callback import CallbackRules, Floor
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.flows.journal import Journal
+from ari_app.ports import Clock, PastLegs
 from db import schema
 from db.access import AccessStore
 from db.accounts import AccountStore
@@ -50,9 +52,9 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         desk = Desk(callbacks, NumberDirectory(database), nodes, bus, clock, order_rules)
         switch = None
         if telephony:
-            switch = await stack.enter_async_context(_open_switch(settings, clock))
-            floor = Floor(switch, Journal(callbacks, bus, node), clock)
             past = CelFile(settings.cel_file)
+            switch = await stack.enter_async_context(_open_switch(settings, clock, past))
+            floor = Floor(switch, Journal(callbacks, bus, node), clock)
             await stack.enter_async_context(desk.running(floor, past, _callback_rules(settings), node))
             stack.push_async_callback(nodes.leave, node)
         yield Services(
@@ -78,38 +80,44 @@ async def serve(settings: Settings, parts: Collection[Part], node: str, on_ready
     """
     everything = Part.ALL in parts or not parts
     async with contextlib.AsyncExitStack() as stack:
+        # The port first: a second start by mistake must fail before it takes Asterisk's events from the first.
+        door = stack.enter_context(_take_port(settings)) if everything or Part.WEB in parts else None
         telephony = everything or Part.TELEPHONY in parts
         services = await stack.enter_async_context(open_services(settings, telephony=telephony, node=node))
-        if everything or Part.WEB in parts:
-            await stack.enter_async_context(_listening(services))
+        if door is not None:
+            await stack.enter_async_context(_listening(services, door))
         log.info("serving", node=node, parts=sorted(parts) or [Part.ALL], http=settings.http_bind)
         on_ready()
         await _stop_signal()
 
 
 @contextlib.asynccontextmanager
-async def _open_switch(settings: Settings, clock: SystemClock) -> AsyncIterator[AriSwitch]:
+async def _open_switch(settings: Settings, clock: Clock, past: PastLegs) -> AsyncIterator[AriSwitch]:
     async with open_client(
         settings.ari_url, settings.ari_username, settings.ari_password.get_secret_value(), settings.ari_app
     ) as client:
-        yield AriSwitch(client, clock)
+        yield AriSwitch(client, clock, past)
 
 
 @contextlib.asynccontextmanager
-async def _listening(services: Services) -> AsyncIterator[None]:
+async def _listening(services: Services, door: socket.socket) -> AsyncIterator[None]:
     runner = web.AppRunner(create_app(services), access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        host, port = services.settings.http_address
-        try:
-            await web.TCPSite(runner, host, port).start()
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUseError(address=services.settings.http_bind) from error
-            raise
+        await web.SockSite(runner, door).start()
         yield
     finally:
         await runner.cleanup()
+
+
+def _take_port(settings: Settings) -> socket.socket:
+    host, port = settings.http_address
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUseError(address=settings.http_bind) from error
+        raise
 
 
 def _callback_rules(settings: Settings) -> CallbackRules:

@@ -93,7 +93,7 @@ class Switch(Protocol):
         """As `bridge`, for the bridge of a call taken over after a restart; one that is gone is no matter."""
 
     def adopt(self, leg: Leg, peer: Leg, call_id: str) -> AbstractAsyncContextManager[Line]:
-        """As `line`, for a channel that is already there. Raises LegEnded when it is not."""
+        """As `line`, for a channel that was there before us; one that is gone has its end in `leg`."""
 
     async def cut(self, channel_id: str, end: LegEnd) -> bool:
         """End a leg of ours with a stated end; False when no flow here has that channel."""
@@ -110,18 +110,18 @@ class Switch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PastLeg:
-    """What the switch's own records say of a channel that has ended. Times UTC, `cause` Q.850."""
+    """What the switch's own records say of a channel. Times UTC, `ended_at` None while it is up, `cause` Q.850."""
 
     answered_at: datetime | None
-    ended_at: datetime
+    ended_at: datetime | None
     cause: int
 
 
 class PastLegs(Protocol):
     """The switch's own records."""
 
-    async def ended(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
-        """Those of the channels that have ended, from events not older than `since`."""
+    async def look_up(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
+        """Those of the channels that were answered or have ended, from events not older than `since`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +168,9 @@ class CallbackRecords(Protocol):
 
     async def save(self, call: Callback) -> None:
         """Write the callback's present state."""
+
+    def note(self, call: Callback) -> None:
+        """As `save`, for a state that nothing waits for: durable in a moment."""
 
     async def close(self, call: Callback, rows: list[CdrRow]) -> None:
         """Write the ended callback and its rows once, and give its channels back."""

@@ -154,7 +154,8 @@ def _insert_placed(connection: Connection, orders: list[Place]) -> None:
 
 def _save(connection: Connection, orders: list[Save]) -> None:
     if orders:
-        connection.execute(_UPDATE, [{"of": order.callback_id, **order.values} for order in orders])
+        latest = {order.callback_id: order for order in orders}
+        connection.execute(_UPDATE, [{"of": order.callback_id, **order.values} for order in latest.values()])
 
 
 def _close(connection: Connection, orders: list[Close]) -> None:

@@ -51,6 +51,10 @@ class CallbackStore:
         """Write the callback's present state."""
         await self._writer.write(Save(call.id, state_of(call)))
 
+    def note(self, call: Callback) -> None:
+        """As `save`, for a state that nothing waits for: durable in a moment."""
+        self._writer.write_later(Save(call.id, state_of(call)))
+
     async def close(self, call: Callback, rows: list[CdrRow]) -> None:
         """Write the ended callback and its rows once, and give its channels back."""
         await self._writer.write(Close(call.id, state_of(call), rows))

@@ -13,15 +13,17 @@ from ari_app.errors import DatabaseUnavailableError
 from db.engine import Database
 
 MAX_BATCH = 500
+LATER_S = 0.05
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 2.0
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
+_Waiting = tuple[T, asyncio.Future[Any] | None]
 
 
 class GroupWriter(Generic[T]):
-    """Orders of type `T`, written together.
+    """Orders of type `T`, written together: at once, or with the next ones that cannot wait.
 
     `apply` writes a batch in the transaction it is given and returns one outcome an order, in order: a value, or an
     exception for that order alone. `keep` tells orders that must survive an absent database: they wait for it and are
@@ -38,7 +40,8 @@ class GroupWriter(Generic[T]):
         self._database = database
         self._apply = apply
         self._keep = keep
-        self._waiting: list[tuple[T, asyncio.Future[Any]]] = []
+        self._waiting: list[_Waiting[T]] = []
+        self._later: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._closing = False
         self.batches = 0
@@ -56,6 +59,12 @@ class GroupWriter(Generic[T]):
         self._wake.set()
         return await future
 
+    def write_later(self, order: T) -> None:
+        """Write one order that nobody waits for: with the next batch, or LATER_S from now. It must be one to keep."""
+        self._waiting.append((order, None))
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER_S, self._wake.set)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Write what comes until the end of the block, and what is left then."""
@@ -72,6 +81,9 @@ class GroupWriter(Generic[T]):
         while True:
             await self._wake.wait()
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            if self._later is not None:
+                self._later.cancel()
+                self._later = None
             if not batch:
                 if self._closing:
                     return
@@ -87,7 +99,7 @@ class GroupWriter(Generic[T]):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, RETRY_MOST_S)
 
-    async def _write(self, batch: list[tuple[T, asyncio.Future[Any]]]) -> None:
+    async def _write(self, batch: list[_Waiting[T]]) -> None:
         try:
             orders = [order for order, _ in batch]
             outcomes = await self._database.write_with(lambda connection: self._apply(connection, orders))
@@ -107,12 +119,10 @@ class GroupWriter(Generic[T]):
             _tell(future, outcome)
 
     def _refuse(
-        self, batch: list[tuple[T, asyncio.Future[Any]]], error: DatabaseUnavailableError
-    ) -> list[tuple[T, asyncio.Future[Any]]]:
+        self, batch: list[_Waiting[T]], error: DatabaseUnavailableError
+    ) -> list[_Waiting[T]]:
         kept = []
         for order, future in batch:
-            if future.done():
-                continue
             if self._keep(order):
                 kept.append((order, future))
             else:
@@ -120,8 +130,8 @@ class GroupWriter(Generic[T]):
         return kept
 
 
-def _tell(future: asyncio.Future[Any], outcome: Any) -> None:
-    if future.done():  # its caller was cancelled; what it ordered is written all the same
+def _tell(future: asyncio.Future[Any] | None, outcome: Any) -> None:
+    if future is None or future.done():  # nobody waits, or its caller was cancelled: it is written all the same
         return
     if isinstance(outcome, BaseException):
         future.set_exception(outcome)

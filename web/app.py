@@ -17,5 +17,4 @@ def create_app(services: Services) -> web.Application:
     middlewares.setup(app)
     routes.setup(app)
     api.setup(app)
-    api.setup(app)
     return app

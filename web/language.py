@@ -14,6 +14,7 @@ from ari_app.domain.account import Role
 from ari_app.domain.callback import Callback, Result, State
 from ari_app.domain.ending import Disposition, Party, Reason
 from ari_app.domain.leg import Role as LegRole
+from ari_app.domain.numbers import format_national
 from ari_app.errors import KakehashiError
 
 _LOCALE = Path(__file__).parent / "locale"
@@ -89,7 +90,10 @@ def translate(text: str, language: Language, /, **facts: Any) -> str:
 
 def error_text(error: KakehashiError, language: Language) -> str:
     """What went wrong and what helps, for a user."""
-    return translate(error.message, language, **error.facts)
+    facts = dict(error.facts)
+    if "number" in facts:
+        facts["number"] = format_national(facts["number"])
+    return translate(error.message, language, **facts)
 
 
 def state_text(state: State, language: Language) -> str:

@@ -14,6 +14,7 @@ from web.services import SERVICES
 
 HEARTBEAT_S = 15.0
 REFRESH_S = 5.0
+SETTLE_S = 0.5  # what was told just before a client came may be written down just after
 
 STOPPING: web.AppKey[asyncio.Event] = web.AppKey("stopping", asyncio.Event)
 

@@ -40,7 +40,11 @@ class AriError(SwitchError):
 
 
 class AriDisconnectedError(SwitchError):
-    """The socket is down; whether the request was carried out is not known."""
+    """The socket is down."""
+
+
+class AriUnansweredError(AriDisconnectedError):
+    """The socket was lost before the answer: whether the request was carried out is not known."""
 
 
 class AriClient:
@@ -83,7 +87,7 @@ class AriClient:
     ) -> Any:
         """One operation over the socket, once there is one; returns the decoded answer.
 
-        Raises AriError; AriDisconnectedError when there is no socket in time, or it was lost before the answer.
+        Raises AriError; AriDisconnectedError when there is no socket in time, AriUnansweredError when it was lost.
         """
         socket = await self._open_socket(method, path)
         request_id = str(next(self._ids))
@@ -99,7 +103,7 @@ class AriClient:
             async with asyncio.timeout(REQUEST_TIMEOUT_S):
                 response = await answer
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
-            raise AriDisconnectedError(f"{method} {path}") from error
+            raise AriUnansweredError(f"{method} {path}") from error
         finally:
             self._pending.pop(request_id, None)
         return _answer(method, path, response["status_code"], response.get("message_body") or "")
@@ -157,7 +161,7 @@ class AriClient:
         try:
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    self._read(json.loads(message.data))
+                    self._read(message.data)
                 if self.fenced:
                     return
         finally:
@@ -166,7 +170,7 @@ class AriClient:
             self._socket = None
             for answer in self._pending.values():
                 if not answer.done():
-                    answer.set_exception(AriDisconnectedError("socket lost"))
+                    answer.set_exception(AriUnansweredError("socket lost"))
             greeting.cancel()
             await asyncio.wait([greeting])
             log.warning("ari_disconnected", app=self.app)
@@ -183,13 +187,18 @@ class AriClient:
         self._connected.set()
         log.info("ari_connected", app=self.app)
 
-    def _read(self, message: dict[str, Any]) -> None:
+    def _read(self, text: str) -> None:
+        try:
+            message = json.loads(text)
+            event = parse(message)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            log.exception("ari_unreadable", text=text[:500])  # one strange event must not stop all the others
+            return
         if message.get("type") == "RESTResponse":
             answer = self._pending.get(message.get("request_id", ""))
             if answer is not None and not answer.done():
                 answer.set_result(message)
             return
-        event = parse(message)
         if isinstance(event, ApplicationReplaced):
             self.fenced = True
         elif event is not None:

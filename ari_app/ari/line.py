@@ -4,11 +4,12 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
-from ari_app.ari.client import AriClient, AriDisconnectedError, AriError
+from ari_app.ari.client import AriClient, AriDisconnectedError, AriError, AriUnansweredError
 from ari_app.ari.events import (
     AriEvent,
     ChannelDestroyed,
@@ -19,7 +20,7 @@ from ari_app.ari.events import (
 )
 from ari_app.domain.ending import CAUSE_NORMAL, LegEnd, Party, Reason, cut, ring_limit
 from ari_app.domain.leg import Leg, Role
-from ari_app.ports import Clock, LegEnded, Line, SwitchError
+from ari_app.ports import Clock, LegEnded, Line, PastLeg, PastLegs, SwitchError
 from ari_app.shielding import to_the_end
 
 GONE_WITHIN_S = 15
@@ -34,7 +35,14 @@ class AriLine:
     """Implements `ports.Line`. Events come in through `take`, which never waits."""
 
     def __init__(
-        self, client: AriClient, leg: Leg, peer: Leg, bridge_id: str, clock: Clock, on_leave: Callable[[], None]
+        self,
+        client: AriClient,
+        leg: Leg,
+        peer: Leg,
+        bridge_id: str,
+        clock: Clock,
+        past: PastLegs,
+        on_leave: Callable[[], None],
     ) -> None:
         self.leg = leg
         self._left = False
@@ -43,6 +51,7 @@ class AriLine:
         self._client = client
         self._bridge_id = bridge_id
         self._clock = clock
+        self._past = past
         self._in_stasis = asyncio.Event()
         self._answered = asyncio.Event()
         self._gone = asyncio.Event()
@@ -50,6 +59,7 @@ class AriLine:
         self._stated: LegEnd | None = None
         self._bodies: list[Callable[[], None]] = []
         self._peer_left_first = False
+        self._maybe_dialled_at: datetime | None = None
 
     # What the switch tells
 
@@ -61,11 +71,11 @@ class AriLine:
                 self._in_stasis.set()
             case Dial(dialstatus=""):
                 self.leg.dial(event.at)
-            case Dial(dialstatus="RINGING" | "PROGRESS"):
-                self.leg.ring(event.at)
-            case ChannelStateChange(state="Ringing"):
+            case Dial(dialstatus="RINGING" | "PROGRESS") | ChannelStateChange(state="Ringing"):
+                self.leg.dial(event.at)
                 self.leg.ring(event.at)
             case ChannelStateChange(state="Up"):
+                self.leg.dial(event.at)
                 self.leg.answer(event.at)
                 self._answered.set()
             case ChannelDtmfReceived(digit=digit):
@@ -73,16 +83,28 @@ class AriLine:
             case ChannelDestroyed():
                 self._finish(event)
 
-    def resync(self, state: str | None) -> None:
-        """The switch's word after a gap in the events: the channel's state, None when it is not there."""
+    def resync(self, state: str | None, past: PastLeg | None) -> None:
+        """The switch's word after a gap in the events: the channel's state, None when it is not there, and its past."""
+        if self._gone.is_set():
+            return
+        if past is not None and past.answered_at is not None:
+            self.leg.answer(past.answered_at)
+        if state != "Down" and self._maybe_dialled_at is not None:
+            self.leg.dial(self._maybe_dialled_at)
         if state is None and self.leg.channel_name:
-            self._lose()
-        elif state == "Up":
+            self._lose(past)
+        if state in ("Ringing", "Up"):
+            self.leg.dial(self._clock.now())
+        if state == "Up":
             self.take(ChannelStateChange(self._clock.now(), self.leg.channel_id, self.leg.channel_name, state))
 
-    def _lose(self) -> None:
-        self.end_with(LegEnd(Reason.INTERRUPTED, Party.SYSTEM, 0, "Ended unseen"))
-        self.take(ChannelDestroyed(self._clock.now(), self.leg.channel_id, 0, "", None))
+    def _lose(self, past: PastLeg | None) -> None:
+        at, cause = self._clock.now(), 0
+        if past is not None and past.ended_at is not None:
+            at, cause = past.ended_at, past.cause
+        else:
+            self.end_with(LegEnd(Reason.INTERRUPTED, Party.SYSTEM, 0, "Ended unseen"))
+        self.take(ChannelDestroyed(at, self.leg.channel_id, cause, "", None))
 
     def end_with(self, end: LegEnd) -> None:
         """State how this leg ends; the first statement counts."""
@@ -117,11 +139,11 @@ class AriLine:
         try:
             channel = await self._client.channels.get(self.leg.channel_id)
         except AriError:
-            self._lose()
+            self._lose(await self._look_up())
         except AriDisconnectedError:
             pass  # the next connection looks for it again
         else:
-            self.resync(channel["state"])
+            self.resync(channel["state"], await self._look_up())
 
     @asynccontextmanager
     async def ring(self, timeout: float, *, early_media_to: Line | None = None) -> AsyncIterator[None]:
@@ -174,7 +196,7 @@ class AriLine:
                 await self._gone.wait()
         except (SwitchError, TimeoutError):
             # Gone already, or out of hearing: what is left of it is swept up once the switch is back.
-            self._lose()
+            self._lose(await self._look_up())
 
     # Scopes
 
@@ -239,10 +261,19 @@ class AriLine:
                     await self._gone.wait()
                 return None
 
+    async def _look_up(self) -> PastLeg | None:
+        """What the switch's own records say of this leg."""
+        id_, since = self.leg.channel_id, self.leg.started_at
+        return (await self._past.look_up([id_], since)).get(id_) if since else None
+
     async def _dial(self, timeout: float) -> None:
-        async with self._asking():
-            await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
-        self.leg.dial(self._clock.now())
+        try:
+            async with self._asking():
+                await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
+        except AriUnansweredError:
+            self._maybe_dialled_at = self._clock.now()  # the next connection tells, or the ring limit ends it
+        else:
+            self.leg.dial(self._clock.now())
 
     async def _stasis_or_gone(self) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._in_stasis, self._gone)]

@@ -11,10 +11,10 @@ from ari_app.ari.bus import EventBus
 from ari_app.ari.client import AriClient, AriError
 from ari_app.ari.events import parse_time
 from ari_app.ari.line import AriLine
-from ari_app.domain.callback import call_of_channel, channel_id, is_call_id
+from ari_app.domain.callback import call_of_channel, is_call_id
 from ari_app.domain.ending import LegEnd
-from ari_app.domain.leg import Leg, Role
-from ari_app.ports import Channel, Clock, SwitchError
+from ari_app.domain.leg import Leg
+from ari_app.ports import Channel, Clock, PastLegs, SwitchError
 from ari_app.shielding import to_the_end
 
 log = structlog.get_logger(__name__)
@@ -23,10 +23,11 @@ log = structlog.get_logger(__name__)
 class AriSwitch:
     """Implements `ports.Switch`."""
 
-    def __init__(self, client: AriClient, clock: Clock) -> None:
+    def __init__(self, client: AriClient, clock: Clock, past: PastLegs) -> None:
         self._client = client
         self._bus: EventBus[AriLine] = client.bus
         self._clock = clock
+        self._past = past
         self._left: set[str] = set()
         self._suspects: set[str] = set()
         client.on_connect(self._resync)
@@ -106,11 +107,9 @@ class AriSwitch:
             for channel in await self._client.channels.list()
             if self._is_ours(channel) and self._bus.get(channel["id"]) is None
         }
-        bridges = {
-            bridge["id"]
-            for bridge in await self._client.bridges.list()
-            if is_call_id(bridge["id"]) and not bridge["channels"] and not self._has_flow(bridge["id"])
-        }
+        empty = {bridge["id"] for bridge in await self._client.bridges.list() if not bridge["channels"]}
+        running = {call_of_channel(line.leg.channel_id) for line in self._bus.listeners()}
+        bridges = set(filter(is_call_id, empty - running))
         for id_ in channels & self._suspects:
             log.warning("orphan_hung_up", channel_id=id_)
             await self.hang_up(id_)
@@ -121,7 +120,7 @@ class AriSwitch:
 
     @asynccontextmanager
     async def _line(self, leg: Leg, peer: Leg, call_id: str) -> AsyncIterator[AriLine]:
-        line = AriLine(self._client, leg, peer, call_id, self._clock, lambda: self._left.add(call_id))
+        line = AriLine(self._client, leg, peer, call_id, self._clock, self._past, lambda: self._left.add(call_id))
         with self._bus.subscribed(leg.channel_id, line):
             try:
                 yield line
@@ -144,8 +143,13 @@ class AriSwitch:
         # Those that were there before the list was asked for: a channel created meanwhile is not lost.
         lines = [line for line in self._bus.listeners() if line.leg.channel_name]
         states = {channel["id"]: channel["state"] for channel in await self._client.channels.list()} if lines else {}
-        for line in lines:
-            line.resync(states.get(line.leg.channel_id))
+        missed = [line.leg for line in lines if line.leg.started_at and states.get(line.leg.channel_id) in (None, "Up")]
+        since = min((leg.started_at for leg in missed if leg.started_at), default=self._clock.now())
+        known = await self._past.look_up([leg.channel_id for leg in missed], since)
+        # Who left first ended the call: in that order, those of whom nothing is known last.
+        last = self._clock.now()
+        for line in sorted(lines, key=lambda line: (fact := known.get(line.leg.channel_id)) and fact.ended_at or last):
+            line.resync(states.get(line.leg.channel_id), known.get(line.leg.channel_id))
 
     def _is_ours(self, channel: dict[str, Any]) -> bool:
         dialplan = channel["dialplan"]
@@ -154,9 +158,6 @@ class AriSwitch:
             self._client.app,
         )
         return call_of_channel(channel["id"]) is not None and in_our_app
-
-    def _has_flow(self, call_id: str) -> bool:
-        return any(self._bus.get(channel_id(call_id, role)) is not None for role in Role)
 
     def _is_dialled(self, channel: dict[str, Any]) -> bool:
         # A channel stays Down while its network only talks (183): then what we know of the leg decides.

@@ -6,6 +6,7 @@ The file is written by cel_custom, one JSON object a line; asterisk-docker/etc/a
 import asyncio
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,11 @@ class CelFile:
     def __init__(self, file: Path | None) -> None:
         self._file = file
 
-    async def ended(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
-        """Those of the channels that have ended, from events not older than `since`."""
+    async def look_up(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
+        """Those of the channels that were answered or have ended, from events not older than `since`."""
         if self._file is None or not self._file.is_file() or not channel_ids:
             return {}
-        return await asyncio.to_thread(_ended, self._file, set(channel_ids), since - SLACK)
+        return await asyncio.to_thread(_look_up, self._file, set(channel_ids), since - SLACK)
 
 
 def events(file: Path, since: datetime) -> Iterator[dict[str, Any]]:
@@ -47,18 +48,18 @@ def events(file: Path, since: datetime) -> Iterator[dict[str, Any]]:
         yield {**event, "at": at}
 
 
-def _ended(file: Path, channel_ids: set[str], since: datetime) -> dict[str, PastLeg]:
-    answered: dict[str, datetime] = {}
-    hung_up: dict[str, tuple[datetime, int]] = {}
+def _look_up(file: Path, channel_ids: set[str], since: datetime) -> dict[str, PastLeg]:
+    found: dict[str, PastLeg] = {}
     for event in events(file, since):
         channel = event.get("uniqueid")
         if channel not in channel_ids:
             continue
+        known = found.get(channel, PastLeg(None, None, 0))
         if event.get("eventtype") == "ANSWER":
-            answered[channel] = event["at"]
+            found[channel] = replace(known, answered_at=event["at"])
         elif event.get("eventtype") == "HANGUP":
-            hung_up[channel] = event["at"], _cause(event)
-    return {channel: PastLeg(answered.get(channel), at, cause) for channel, (at, cause) in hung_up.items()}
+            found[channel] = replace(known, ended_at=event["at"], cause=_cause(event))
+    return found
 
 
 def _cause(event: dict[str, Any]) -> int:

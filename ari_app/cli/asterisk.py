@@ -10,7 +10,7 @@ import typer
 from ari_app.asterisk import instance
 from ari_app.asterisk.config import CREDENTIALS, InstanceConfig, Trunk, render
 from ari_app.asterisk.rootfs import build_rootfs
-from ari_app.cli.output import AsJson, say, show_facts
+from ari_app.cli.output import AsJson, print_json, say, show_facts
 from ari_app.config import load_settings
 
 app = typer.Typer(
@@ -66,9 +66,11 @@ SipBind = Annotated[
 
 
 @app.command()
-def build(force: Annotated[bool, typer.Option("--force", help="最新でも作り直す")] = False) -> None:
+def build(
+    force: Annotated[bool, typer.Option("--force", help="最新でも作り直す")] = False, as_json: AsJson = False
+) -> None:
     """Asterisk の実行環境（rootfs）を作成する。最新なら何もしない。"""
-    typer.echo(build_rootfs(force=force))
+    show_facts({"rootfs": build_rootfs(force=force)}, as_json=as_json)
 
 
 @app.command()
@@ -97,18 +99,18 @@ def render_only(
     rtp_ports: RtpPorts = "10000-10999",
     trunk: TrunkUri = "",
     sip_bind: SipBind = "",
+    as_json: AsJson = False,
 ) -> None:
     """設定を生成するだけで起動しない（コンテナや既存の Asterisk 用）。"""
     config = _config(directory, sip_port, http_port, ami_port, rtp_ports, trunk, sip_bind)
     instance.keep_connection(render(config), load_settings().state_dir / "asterisk.json")
-    typer.echo(config.dir / "etc")
+    show_facts({"etc": config.dir / "etc"}, as_json=as_json)
 
 
 @app.command()
-def down(directory: Directory = None) -> None:
+def down(directory: Directory = None, as_json: AsJson = False) -> None:
     """Asterisk を停止する。通話中の呼は切断される。"""
-    stopped = instance.stop(_directory(directory))
-    say("停止しました" if stopped else "動作していません")
+    show_stopped(instance.stop(_directory(directory)), as_json=as_json)
 
 
 @app.command()
@@ -130,6 +132,16 @@ def console(
         return
     command = instance.console_command(_directory(directory), "-r")
     os.execvp(command[0], command)  # noqa: S606
+
+
+def show_stopped(stopped: bool, *, as_json: bool) -> None:
+    """Say whether there was something to stop."""
+    if as_json:
+        print_json({"stopped": stopped})
+    elif stopped:
+        say("停止しました")
+    else:
+        say("動作していません")
 
 
 def _directory(directory: Path | None) -> Path:

@@ -14,6 +14,8 @@ from ari_app.domain.resources import CallCenter
 if TYPE_CHECKING:
     from web.services import Services
 
+NAME_CHARACTERS = 60
+
 app = typer.Typer(help="コールセンターの登録。", no_args_is_help=True, rich_markup_mode=None)
 
 
@@ -32,7 +34,9 @@ def add(
 
     async def work(services: "Services") -> CallCenter:
         digits = [normalise(number, "number") for number in numbers or ()]
-        return await services.numbers.add_call_center(check_name(name), digits, agents or (), services.clock.now())
+        return await services.numbers.add_call_center(
+            check_name(name, maximum=NAME_CHARACTERS), digits, agents or (), services.clock.now()
+        )
 
     center = with_services(work)
     if as_json:

@@ -9,8 +9,8 @@ import typer
 from ari_app.asterisk import instance
 from ari_app.asterisk.carrier import BEHAVIOURS, Carrier, carrier_config
 from ari_app.asterisk.config import CREDENTIALS
-from ari_app.cli.asterisk import AmiPort, HttpPort, RtpPorts, SipPort, port_range, sip_uri
-from ari_app.cli.output import AsJson, print_json, say, show_facts, table
+from ari_app.cli.asterisk import AmiPort, HttpPort, RtpPorts, SipPort, port_range, show_stopped, sip_uri
+from ari_app.cli.output import AsJson, print_json, show_facts, table
 from ari_app.config import load_settings
 
 TABLE = "\n".join(f"  …{digits}  {behaviour}" for digits, behaviour in BEHAVIOURS.items())
@@ -62,10 +62,9 @@ def up(
 
 
 @app.command()
-def down(directory: Directory = None) -> None:
+def down(directory: Directory = None, as_json: AsJson = False) -> None:
     """模擬キャリアを停止する。"""
-    stopped = Carrier(_directory(directory)).stop()
-    say("停止しました" if stopped else "動作していません")
+    show_stopped(Carrier(_directory(directory)).stop(), as_json=as_json)
 
 
 @app.command()

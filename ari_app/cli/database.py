@@ -58,11 +58,12 @@ def seed_demo(
     as_json: AsJson = False,
 ) -> None:
     """試用のデータ（アカウント、電話番号、コールセンター、発信とその履歴）を作る。登録済みのものはそのまま使う。"""
-    from ari_app.cli.seeding import SEED_ACCOUNTS, seed  # takes a second to load: not for `--help`
+    from ari_app.cli.seeding import seed  # takes a second to load: not for `--help`
 
-    password = with_services(lambda services: seed(services, callbacks))
+    passwords = with_services(lambda services: seed(services, callbacks))
     if as_json:
-        print_json({"callbacks": callbacks, "password": password, "accounts": SEED_ACCOUNTS})
-    else:
-        say("コールバック {count}件を作成しました", count=callbacks)
-        say("ログインID {logins}、パスワード {password}", logins=", ".join(SEED_ACCOUNTS), password=password)
+        print_json({"callbacks": callbacks, "passwords": passwords})
+        return
+    say("コールバック {count}件を作成しました", count=callbacks)
+    for login, password in passwords.items():
+        say("ログインID {login}、パスワード {password}", login=login, password=password)

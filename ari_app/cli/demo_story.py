@@ -21,7 +21,7 @@ from ari_app.domain.numbers import format_national
 from ari_app.domain.resources import Level, ResourceKind
 from ari_app.main import open_services
 from web.credentials import fingerprint, hash_password, new_token
-from web.language import state_text
+from web.language import state_text, translate
 
 PASSWORD_BYTES = 9
 READY_S = 20
@@ -192,5 +192,5 @@ def _rows_right(rows: list[dict[str, Any]]) -> bool:
 
 def _told(right: object, text: str, **facts: Any) -> bool:
     """Print a line of the verdict."""
-    say("OK  " + text if right else "NG  " + text, **facts)
+    typer.echo(f"{'OK' if right else 'NG'}  {translate(text, language(), **facts)}")
     return bool(right)

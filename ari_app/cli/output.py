@@ -77,9 +77,13 @@ def print_error(error: KakehashiError, *, as_json: bool) -> None:
         facts = {"code": error.code, "message": text, "field": error.field} | ({"rows": rows} if rows else {})
         print(json.dumps({"error": facts}, ensure_ascii=False), file=sys.stderr)  # noqa: T201
         return
-    typer.echo(f"{error.field}: {text}" if error.field else text, err=True)
+    typer.echo(_about(error.field, text), err=True)
     for row in rows:
-        typer.echo(f"  {row['line']}: {row['field'] or ''}: {row['message']}", err=True)
+        typer.echo(f"  {row['line']}: {_about(row['field'], row['message'])}", err=True)
+
+
+def _about(field: str | None, text: str) -> str:
+    return f"{field}: {text}" if field else text
 
 
 def _encode(value: object) -> object:

@@ -44,7 +44,6 @@ AGENTS = {
     "yamada": "山田 太郎",
     "sasaki": "佐々木 愛",
 }
-SEED_ACCOUNTS = ("admin", SUPERVISOR, *AGENTS)
 MOBILE_OR_AREA = ("090", "080", "070", "03", "06")
 PREFIXED = 0.1  # of the calls are dialled with a prefix
 
@@ -65,10 +64,10 @@ CUSTOMER_REFUSALS = (Refusal(5, 17, 486, 0.6), Refusal(2, 19, 480, 1.5), Refusal
 AGENT_SILENT, NO_KEY, CUSTOMER_SILENT, CANCELLED = 3.0, 1.5, 12.0, 1.5
 
 
-async def seed(services: Services, calls: int) -> str:
-    """Make the data; people and numbers that are there stay as they are. Returns the password of accounts made now."""
+async def seed(services: Services, calls: int) -> dict[str, str]:
+    """Make the data; people and numbers that are there stay as they are. Returns login and password of who is new."""
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    agents = await _people(services, password)
+    agents, new = await _people(services, password)
     await _resources(services)
     history = _history(agents, calls, services)
     while batch := list(itertools.islice(history, BATCH_CALLS)):
@@ -76,10 +75,10 @@ async def seed(services: Services, calls: int) -> str:
         async with services.database.write() as connection:
             await connection.execute(insert(callback), [_record(call, Callback) for call in batch])
             await connection.execute(insert(cdr), [_record(row, CdrRow) for row in rows])
-    return password
+    return dict.fromkeys(new, password)
 
 
-async def _people(services: Services, password: str) -> list[Account]:
+async def _people(services: Services, password: str) -> tuple[list[Account], list[str]]:
     hash_, now = await hash_password(password), services.clock.now()
     people: list[dict[str, Any]] = [
         {"login": "admin", "name": "システム管理者", "role": Role.ADMIN, "device": Device.EXTENSION},
@@ -91,7 +90,7 @@ async def _people(services: Services, password: str) -> list[Account]:
     known = {account.login: account for account in await services.accounts.all()}
     missing = [person | {"password_hash": hash_} for person in people if person["login"] not in known]
     known |= {account.login: account for account in await services.accounts.add_all(missing, now)}
-    return [known[login] for login in AGENTS]
+    return [known[login] for login in AGENTS], [person["login"] for person in missing]
 
 
 async def _resources(services: Services) -> None:

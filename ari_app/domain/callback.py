@@ -1,5 +1,6 @@
 """A callback: its states, its result, and what is refused before anything rings."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -118,12 +119,14 @@ class Callback:
         self.talking_at = at
 
     def finish(self, at: datetime, reason: Reason, by: Party) -> None:
-        """The call is over; a result not earned by now is 発信元不応答."""
+        """The call is over; a result not earned by now is 発信元不応答. Without a key to press, answering earns it."""
         self._move(State.ENDED)
         self.ended_at = at
         self.reason = reason
         self.ended_by = by
-        self.result = self.result or Result.AGENT_NOT_ANSWERED
+        if self.result is None:
+            accepted = self.acceptance is Acceptance.NONE and any(leg.answered_at for leg in self.legs)
+            self.result = Result.AGENT_ANSWERED if accepted else Result.AGENT_NOT_ANSWERED
 
     def _move(self, state: State) -> None:
         if state not in _FOLLOWS[self.state]:
@@ -141,6 +144,11 @@ def endpoint_of(number: str, trunk_endpoint: str) -> str:
     return trunk_endpoint.format(number=number)
 
 
+def is_call_id(text: str) -> bool:
+    """Whether this has the form of our calls' ids: 32 hexadecimal digits."""
+    return _CALL_ID.fullmatch(text) is not None
+
+
 def channel_id(call_id: str, role: Role) -> str:
     """The id of a leg's channel: known before the switch is asked, and readable back by `call_of_channel`."""
     return f"{call_id}-{role.value}"
@@ -152,6 +160,7 @@ def call_of_channel(channel: str) -> str | None:
     return call_id if dash and role in ("1", "2") else None
 
 
+_CALL_ID = re.compile("[0-9a-f]{32}")
 _FOLLOWS = {
     State.ACCEPTED: {State.RINGING_AGENT, State.ENDED},
     State.RINGING_AGENT: {State.AGENT_ANSWERED, State.ENDED},

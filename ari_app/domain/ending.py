@@ -66,6 +66,8 @@ class LegEnd:
     def of_cause(cls, cause: int, text: str, tech_cause: int | None, *, answered: bool, by: Party) -> "LegEnd":
         """Read the switch's word for a leg that `by` ended; an answered leg's end is completed."""
         reason = Reason.COMPLETED if answered else _reason(cause, tech_cause)
+        if answered and cause == 0:
+            cause, text = CAUSE_NORMAL, ""  # Asterisk's word for a BYE without a Reason header (RFC 3326)
         words = text or _CAUSE_TEXT.get(cause, "Unknown")
         if tech_cause and not answered:
             words = f"{words} (SIP {tech_cause})"

@@ -1,6 +1,8 @@
 """The callback: ring the agent, let them accept, ring the customer, join the two."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ari_app.domain.callback import ACCEPT_KEY, Acceptance, Callback, State
@@ -46,7 +48,7 @@ async def run_callback(call: Callback, floor: Floor, rules: CallbackRules) -> No
         ):
             await customer_line.join()
             call.ring_agent(clock.now())
-            await journal.save_before_dialling(call)
+            journal.note(call)
             async with agent_line.ring(rules.ring_agent_s):
                 call.agent_answered(agent.answered_at or clock.now())
                 await _accept(call, agent_line, floor, rules.accept_s)
@@ -55,8 +57,9 @@ async def run_callback(call: Callback, floor: Floor, rules: CallbackRules) -> No
                 async with customer_line.ring(rules.ring_customer_s, early_media_to=agent_line):
                     call.talk(customer.answered_at or clock.now())
                     agent.bridged_at = customer.bridged_at = call.talking_at
-                    await journal.save(call)
-                    await talk(agent_line, customer_line)
+                    async with conversation(agent_line, customer_line):
+                        journal.note(call)
+                        await forever()
     except LegEnded as ended:
         ending = ending_of(call, ended.leg)
     except (SwitchError, DatabaseUnavailableError):
@@ -66,10 +69,11 @@ async def run_callback(call: Callback, floor: Floor, rules: CallbackRules) -> No
         await to_the_end(finish(call, ending, floor))
 
 
-async def talk(*lines: Line) -> None:
-    """Until a leg ends. When it is we who stop, the conversation is left up for the next start to adopt."""
+@asynccontextmanager
+async def conversation(*lines: Line) -> AsyncIterator[None]:
+    """While both talk. When it is we who stop, the conversation is left up for the next start to adopt."""
     try:
-        await forever()
+        yield
     except asyncio.CancelledError:
         if not any(line.leg.end for line in lines):
             for line in lines:
@@ -92,11 +96,12 @@ def ending_of(call: Callback, ended: Leg) -> tuple[Reason, Party]:
     if end is None:
         raise ValueError(f"leg {ended.channel_id} has not ended")
     if call.state is State.TALKING:
-        return Reason.COMPLETED, end.by
+        return Reason.INTERRUPTED if end.reason is Reason.INTERRUPTED else Reason.COMPLETED, end.by
     if ended.role is Role.CUSTOMER or ended.answered_at is None or end.reason is not Reason.COMPLETED:
         return end.reason, end.by
     # The agent left by themselves: before pressing the key, or while the customer rang.
-    return (Reason.CANCELLED if call.result else Reason.NO_DIGIT), end.by
+    unaccepted = call.result is None and call.acceptance is not Acceptance.NONE
+    return (Reason.NO_DIGIT if unaccepted else Reason.CANCELLED), end.by
 
 
 async def _accept(call: Callback, line: Line, floor: Floor, limit_s: float) -> None:
@@ -104,7 +109,7 @@ async def _accept(call: Callback, line: Line, floor: Floor, limit_s: float) -> N
     if call.acceptance is Acceptance.NONE:
         floor.journal.tell(call)
     else:
-        await floor.journal.save(call)
+        floor.journal.note(call)
         if not await line.key(ACCEPT_KEY, prompt=ACCEPT_PROMPT, timeout=limit_s):
             line.end_with(key_limit())
             raise LegEnded(line.leg)

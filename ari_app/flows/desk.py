@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import secrets
 from collections.abc import AsyncIterator, Collection, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -143,7 +143,7 @@ class Desk:
     async def _place(self, call: Callback, idempotency: tuple[str, str] | None) -> Placement:
         placement = await self._records.place(call, limit=self._rules.channel_limit, idempotency=idempotency)
         if placement.fresh:
-            self._bus.publish(Event("call.accepted", call))
+            self._bus.publish(Event("call.accepted", replace(call)))
             if self._runner is not None:
                 self._runner.begin(call)
         return placement

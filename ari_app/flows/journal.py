@@ -1,4 +1,4 @@
-"""What is written down of a call, and told to whoever watches: told only once it is durable."""
+"""What is written down of a call, and told to whoever watches."""
 
 import asyncio
 from dataclasses import replace
@@ -19,18 +19,22 @@ class Journal:
         self._bus = bus
         self._node = node
 
-    async def save(self, call: Callback) -> None:
-        """Write the call's present state, then tell it."""
-        await self._records.save(call)
-        self.tell(call)
-
     async def save_before_dialling(self, call: Callback) -> None:
-        """As `save`, but whoever waits at a phone does not wait long. Raises DatabaseUnavailableError."""
+        """Write the call's present state, then tell it; whoever waits at a phone does not wait long.
+
+        Raises DatabaseUnavailableError.
+        """
         try:
             async with asyncio.timeout(WRITTEN_WITHIN_S):
-                await self.save(call)
+                await self._records.save(call)
         except TimeoutError:
             raise DatabaseUnavailableError from None
+        self.tell(call)
+
+    def note(self, call: Callback) -> None:
+        """Write the call's present state soon, and tell it now: nothing that follows depends on it."""
+        self._records.note(call)
+        self.tell(call)
 
     def tell(self, call: Callback) -> None:
         """Tell the call's present state."""

@@ -1,35 +1,28 @@
 """After a restart: conversations that are still up go on, everything else is ended and written down."""
 
+from contextlib import suppress
+
 from ari_app.domain.callback import Callback, State
 from ari_app.domain.ending import LegEnd, Party, Reason, cut
 from ari_app.domain.leg import Leg, Role
-from ari_app.flows.callback import CallbackRules, Floor, ending_of, finish, talk
+from ari_app.flows.callback import CallbackRules, Floor, conversation, ending_of, finish
 from ari_app.ports import LegEnded, PastLegs, SwitchError
-from ari_app.shielding import to_the_end
+from ari_app.shielding import forever, to_the_end
 
 
 async def resume(call: Callback, floor: Floor, past: PastLegs, rules: CallbackRules) -> None:
     """Go on with a call this node had open when it stopped.
 
-    A conversation is adopted as it stands. A call that had not come that far is ended: nobody was there to join its
-    legs, and whoever waits at a phone must not be kept waiting.
+    A conversation is adopted as it stands, one that began meanwhile too: the legs were joined before the customer
+    answered. A call that had not come that far is ended: whoever waits at a phone must not be kept waiting.
     """
     agent, customer = call.legs or call.plan_legs(rules.trunk_endpoint)
     _recall(call)
     ending = Reason.INTERRUPTED, Party.SYSTEM
     try:
         await _learn(call, past)
-        async with (
-            floor.switch.adopt_bridge(call.id),
-            floor.switch.adopt(agent, customer, call.id) as agent_line,
-            floor.switch.adopt(customer, agent, call.id) as customer_line,
-        ):
-            if call.state is State.TALKING:
-                async with agent_line.up(), customer_line.up():
-                    await talk(agent_line, customer_line)
-            agent_line.end_with(cut(Party.SYSTEM, Reason.INTERRUPTED))
-            customer_line.end_with(cut(Party.SYSTEM, Reason.INTERRUPTED))
-    except LegEnded:
+        with suppress(LegEnded):
+            await _go_on(call, agent, customer, floor)
         if ended := _first_ended(call):
             ending = ending_of(call, ended)
     except SwitchError:
@@ -37,6 +30,25 @@ async def resume(call: Callback, floor: Floor, past: PastLegs, rules: CallbackRu
         raise
     finally:
         await to_the_end(finish(call, ending, floor))
+
+
+async def _go_on(call: Callback, agent: Leg, customer: Leg, floor: Floor) -> None:
+    switch = floor.switch
+    async with (
+        switch.adopt_bridge(call.id),
+        switch.adopt(agent, customer, call.id) as agent_line,
+        switch.adopt(customer, agent, call.id) as customer_line,
+    ):
+        if call.state is State.RINGING_CUSTOMER and all(leg.answered_at and not leg.end for leg in call.legs):
+            call.talk(customer.answered_at or floor.clock.now())
+            agent.bridged_at = customer.bridged_at = call.talking_at
+            await agent_line.join()  # nothing new, unless we stopped just before it
+            floor.journal.note(call)
+        if call.state is State.TALKING:
+            async with agent_line.up(), customer_line.up(), conversation(agent_line, customer_line):
+                await forever()
+        for line in agent_line, customer_line:
+            line.end_with(cut(Party.SYSTEM, Reason.INTERRUPTED))
 
 
 def _recall(call: Callback) -> None:
@@ -51,13 +63,17 @@ def _recall(call: Callback) -> None:
 
 
 async def _learn(call: Callback, past: PastLegs) -> None:
-    """What Asterisk's own records say of the legs that ended meanwhile."""
-    ended = await past.ended([leg.channel_id for leg in call.legs if leg.dialled], call.created_at)
+    """What Asterisk's own records say of the legs that were answered or ended meanwhile."""
+    agent, _ = call.legs
+    known = await past.look_up([leg.channel_id for leg in call.legs if leg.dialled or leg is agent], call.created_at)
     for leg in call.legs:
-        if (fact := ended.get(leg.channel_id)) is None:
+        if (fact := known.get(leg.channel_id)) is None:
             continue
+        leg.dial(call.created_at)  # the agent's leg is dialled at once, and that is written a moment later
         if fact.answered_at:
             leg.answer(fact.answered_at)
+        if fact.ended_at is None:
+            continue
         party = Party.AGENT if leg.role is Role.AGENT else Party.CUSTOMER
         answered = leg.answered_at is not None
         leg.finish(fact.ended_at, LegEnd.of_cause(fact.cause, "", None, answered=answered, by=party))

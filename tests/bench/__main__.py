@@ -42,7 +42,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=6, help="length of a round under load (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=5, help="length of a round under load (%(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each contender (%(default)s)")
     parser.add_argument("--concurrency", type=int, default=20, help="calls in flight under load (%(default)s)")
     parser.add_argument("--quiet-seconds", type=float, default=4, help="length of a round for the gaps (%(default)s)")
@@ -82,9 +82,7 @@ async def _run(options: argparse.Namespace) -> list[Measured]:
         for _ in range(options.rounds):
             for one, child in zip(measured, children, strict=True):
                 one.quiet.append(
-                    await bench.round(
-                        child, seconds=options.quiet_seconds, concurrency=QUIET_CONCURRENCY, voice=True
-                    )
+                    await bench.round(child, seconds=options.quiet_seconds, concurrency=QUIET_CONCURRENCY, voice=True)
                 )
         return measured
 

@@ -5,7 +5,7 @@ import os
 from contextlib import AsyncExitStack
 
 import uvloop
-from sqlalchemy import distinct, event, func, select
+from sqlalchemy import distinct, func, select
 
 from ari_app.config import load_settings
 from ari_app.domain.account import Account, Device, Role
@@ -26,8 +26,6 @@ class Product:
         self._services = services
         self._agents = agents
         self._ends: dict[str, asyncio.Future[None]] = {}
-        self._commits = 0
-        event.listen(services.database.engine.sync_engine, "commit", self._count)
 
     async def call(self, slot: int) -> None:
         """Order a callback; over once its end is told, which is after its rows are committed."""
@@ -41,11 +39,12 @@ class Product:
             del self._ends[placed.callback_id]
 
     async def totals(self) -> dict[str, float]:
-        """Calls whose two rows are in the database, and commits."""
+        """Calls whose two rows are in the database; what the group writer wrote, in how many commits."""
+        writer = self._services.callbacks.writer
         both = select(cdr.c.call_id).group_by(cdr.c.call_id).having(func.count(distinct(cdr.c.leg)) == 2).subquery()
         async with self._services.database.read() as connection:
             recorded = await connection.scalar(select(func.count()).select_from(both)) or 0
-        return {"recorded": recorded, "commits": self._commits}
+        return {"recorded": recorded, "orders": writer.orders, "batches": writer.batches}
 
     async def watch(self, bus: Bus) -> None:
         """Tell each call's end to whoever placed it."""
@@ -53,9 +52,6 @@ class Product:
             async for told in events:
                 if told.name == "call.ended" and (end := self._ends.get(told.callback.id)) and not end.done():
                     end.set_result(None)
-
-    def _count(self, _connection: object) -> None:
-        self._commits += 1
 
 
 async def _agents(services: Services, count: int) -> list[Account]:

@@ -13,11 +13,13 @@ class Round:
     """One contender's round. Rates a second, gaps in ms, CPU in ms a call."""
 
     calls: int
+    seconds: float
     rate: float
     failed: int
     errors: list[str]
     unrecorded: int | None
-    commits: float | None
+    orders: float | None
+    batches: float | None
     cpu_ms: float
     pbx_cpu_ms: float
     phones_cpu_ms: float
@@ -35,17 +37,21 @@ class Round:
         each = 1000 / max(1, calls)
         return cls(
             calls=calls,
+            seconds=result["seconds"],
             rate=max(0, result["in_time"] - unseen) / result["seconds"],
             failed=result["failed"] + unseen,
             errors=result["errors"],
             unrecorded=calls - recorded if recorded is not None else None,
-            commits=totals.get("commits"),
+            orders=totals.get("orders"),
+            batches=totals.get("batches"),
             cpu_ms=result["cpu_s"] * each,
             pbx_cpu_ms=pbx_cpu_s * each,
             phones_cpu_ms=phones_cpu_s * each,
             to_invite_ms=[(call[1] - call[0]) * 1000 for call in whole if call[1] is not None],
             to_agent_ms=[(call[3] - call[2]) * 1000 for call in whole if call[2] is not None and call[3] is not None],
-            to_customer_ms=[(call[4] - call[2]) * 1000 for call in whole if call[2] is not None and call[4] is not None],
+            to_customer_ms=[
+                (call[4] - call[2]) * 1000 for call in whole if call[2] is not None and call[4] is not None
+            ],
         )
 
 
@@ -63,9 +69,9 @@ def table(measured: list[Measured], concurrency: int, quiet_concurrency: int) ->
     reference = next((one for one in measured if one.name == REFERENCE), None)
     lines = [
         "",
-        f"Under load, {concurrency} calls in flight (median of the rounds)",
+        f"Under load, {concurrency} calls in flight (median of the rounds; gaps: median / p95)",
         "",
-        "| | calls/s | ratio | failed | agent answer → INVITE ms, median / p95 | CPU ms a call: client / Asterisk / phones |",
+        "| | calls/s | ratio, each turn | failed | agent answer → INVITE, ms | CPU ms a call: client, Asterisk, peer |",
         "|---|---|---|---|---|---|",
     ]
     for one in measured:
@@ -73,7 +79,7 @@ def table(measured: list[Measured], concurrency: int, quiet_concurrency: int) ->
         invite = _all(one.load, "to_invite_ms")
         cpu = " / ".join(f"{_median(one.load, name):.2f}" for name in ("cpu_ms", "pbx_cpu_ms", "phones_cpu_ms"))
         lines.append(
-            f"| {one.name} | {rate:.1f} | {_ratio(rate, reference and _rate(reference))} "
+            f"| {one.name} | {rate:.1f} | {_by_turn(one, reference)} "
             f"| {sum(r.failed for r in one.load)} of {sum(r.calls for r in one.load)} | {_spread(invite)} | {cpu} |"
         )
     lines += [
@@ -92,10 +98,14 @@ def table(measured: list[Measured], concurrency: int, quiet_concurrency: int) ->
             cells += [_spread(values), _ratio(_middle(values), _middle(base))]
         lines.append(f"| {' | '.join(cells)} |")
     for one in measured:
-        commits = sum(r.commits or 0 for r in one.load)
-        if commits:
-            calls = sum(r.calls for r in one.load)
-            lines += ["", f"{one.name}: {commits / calls:.2f} commits a call under load"]
+        if batches := sum(each.batches or 0 for each in one.load):
+            orders, seconds = sum(each.orders or 0 for each in one.load), sum(each.seconds for each in one.load)
+            size = f"{orders / batches:.2f} orders each"
+            lines += [
+                "",
+                f"{one.name}: the group writer's commits under load: {batches / seconds:.0f} a second, {size}",
+            ]
+        lines += [f"{one.name}: {error}" for each in one.load + one.quiet for error in each.errors]
     return "\n".join(lines)
 
 
@@ -103,8 +113,16 @@ def _rate(one: Measured) -> float:
     return _median(one.load, "rate")
 
 
+def _by_turn(one: Measured, reference: Measured | None) -> str:
+    """The median of each turn's own ratio: what the machine did meanwhile fell on both."""
+    if reference is None:
+        return "–"
+    ratios = [mine.rate / base.rate for mine, base in zip(one.load, reference.load, strict=True) if base.rate]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})" if ratios else "–"
+
+
 def _median(rounds: list[Round], name: str) -> float:
-    return statistics.median(getattr(each, name) for each in rounds)
+    return float(statistics.median(getattr(each, name) for each in rounds))
 
 
 def _all(rounds: list[Round], name: str) -> list[float]:

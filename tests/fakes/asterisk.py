@@ -37,12 +37,14 @@ class Asterisk:
         self.connections = 0
         self.events_first: Callable[[str], bool] = lambda line: False
         self.closed_to_all = False
+        self.listings = asyncio.Event()  # cleared: what was listed is not answered yet
+        self.listings.set()
         self._phones: dict[str, Phone] = {}
         self._hooks: list[tuple[str, Callable[[], object]]] = []
         self._refusals: list[tuple[str, int, str]] = []
         self._socket: web.WebSocketResponse | None = None
         self._allowed: set[str] | None = None
-        self._out: deque[dict[str, Any]] = deque()
+        self._out: deque[dict[str, Any] | str] = deque()
         self._held: list[dict[str, Any]] = []
         self._holding = False
         self._late: list[dict[str, Any]] = []
@@ -166,7 +168,8 @@ class Asterisk:
             await self._reading.wait()
             self._wake.clear()
             while self._out and self._socket is socket:
-                await socket.send_str(json.dumps(self._out.popleft()))
+                message = self._out.popleft()
+                await socket.send_str(message if isinstance(message, str) else json.dumps(message))
 
     def _serve(self, request: dict[str, Any]) -> None:
         query = {pair["name"]: pair["value"] for pair in request.get("query_strings", [])}
@@ -242,6 +245,7 @@ class Asterisk:
         match method, *path:
             case "PUT", "applications", app, "eventFilter":
                 self._allowed = {allowed["type"] for allowed in body["allowed"]}
+                self.note(f"connection {self.connections}")
                 return 200, {"name": app, "events_allowed": body["allowed"]}
             case "POST", "channels", "create":
                 return self._create(query, body["variables"])
@@ -323,8 +327,13 @@ class Asterisk:
     async def _get(self, request: web.Request) -> web.Response:
         if self.closed_to_all:
             raise web.HTTPServiceUnavailable
+        answer = self._listed(request.match_info["what"])
         self.note(f"GET {request.match_info['what']}")
-        match request.match_info["what"]:
+        await self.listings.wait()
+        return answer
+
+    def _listed(self, what: str) -> web.Response:
+        match what:
             case "channels":
                 return web.json_response([channel.snapshot() for channel in self.channels.values()])
             case "bridges":

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from argon2 import PasswordHasher
+
 from ari_app.bus import LocalBus
 from ari_app.config import Settings
 from ari_app.domain.account import Account, Device, Role
@@ -27,10 +29,10 @@ from db.engine import open_database
 from db.nodes import NodeStore
 from db.numbers import NumberStore
 from tests.fakes.switch import FakeSwitch
-from web.credentials import hash_password
 from web.services import Services
 
 PASSWORD = "架け橋-password"
+CHEAP_HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 HEAD_OFFICE = "0312345678"
 SUPPORT = "0398765432"
 OSAKA = "0661110000"
@@ -40,7 +42,7 @@ CUSTOMER = "0311112222"
 NODE = "test"
 
 
-class TestClock:
+class SetClock:
     """A clock that runs on from where a test sets it."""
 
     def __init__(self, now: datetime | None = None) -> None:
@@ -58,7 +60,7 @@ class TestClock:
 class NoPast:
     """Implements `ports.PastLegs` for a switch that keeps no records."""
 
-    async def ended(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
+    async def look_up(self, channel_ids: Collection[str], since: datetime) -> dict[str, PastLeg]:
         """Nothing is known of the past."""
         return {}
 
@@ -69,7 +71,7 @@ class Office:
 
     services: Services
     switch: FakeSwitch
-    clock: TestClock
+    clock: SetClock
 
     async def past_call(
         self,
@@ -115,10 +117,10 @@ _serial = itertools.count(1)
 
 @asynccontextmanager
 async def open_office(
-    database_url: str, *, clock: TestClock | None = None, accept: Acceptance = Acceptance.PRESS1, **settings: Any
+    database_url: str, *, clock: SetClock | None = None, accept: Acceptance = Acceptance.PRESS1, **settings: Any
 ) -> AsyncIterator[Office]:
     """An office on an upgraded, empty database."""
-    clock = clock or TestClock()
+    clock = clock or SetClock()
     values = {"database_url": database_url, "secret_key": "0" * 64, "accept": accept} | settings
     configuration = Settings(**values)
     async with open_database(database_url) as database:
@@ -155,8 +157,6 @@ async def open_office(
 
 
 async def _furnish(services: Services, now: datetime) -> None:
-    password = await hash_password(PASSWORD)
-
     async def add(login: str, name: str, role: Role, phone: str | None = None, **more: Any) -> Account:
         values = {
             "login": login,
@@ -165,7 +165,7 @@ async def _furnish(services: Services, now: datetime) -> None:
             "agent": phone is not None,
             "device": Device.EXTERNAL,
             "device_number": phone,
-            "password_hash": password,
+            "password_hash": CHEAP_HASH,
         }
         return await services.accounts.add(values | more, now)
 

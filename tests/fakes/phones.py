@@ -158,14 +158,17 @@ class Phone:
 
     def go_on(self) -> None:
         """Do what can be done now."""
-        if self._busy or self._channel is None:
+        if self._busy:
             return
         self._busy = True
         try:
-            while self._steps and self._steps[0]():
+            while self._steps and self._being_called() and self._steps[0]():
                 self._steps.pop(0)
         finally:
             self._busy = False
+
+    def _being_called(self) -> bool:
+        return self._channel is not None and self._channel.id in self._asterisk.channels
 
     def _then(self, step: Callable[[], bool]) -> Self:
         self._steps.append(step)
@@ -174,9 +177,8 @@ class Phone:
 
     def _act(self, words: str, act: Callable[[FakeChannel], None]) -> Callable[[], bool]:
         def step() -> bool:
-            channel = self._channel
-            if channel is not None and channel.id in self._asterisk.channels:
-                act(channel)
+            if self._channel is not None:
+                act(self._channel)
                 self._asterisk.note(f"{self.number} {words}")
             return True
 

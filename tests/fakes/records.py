@@ -30,11 +30,12 @@ class Records:
         self.open = asyncio.Event()  # cleared: every write waits
         self.open.set()
         self._note = note
+        self._last: asyncio.Task[None] | None = None
 
     async def place(self, call: Callback, *, limit: int, idempotency: tuple[str, str] | None = None) -> Placed:
         if self.away:
             raise DatabaseUnavailableError
-        await self._write()
+        await self._write(lambda: None)
         going = [other for other in self.calls.values() if other.ended_at is None]
         if any(other.account_id == call.account_id for other in going):
             raise AgentBusyError
@@ -44,21 +45,34 @@ class Records:
         return Placed(call.id, fresh=True)
 
     async def save(self, call: Callback) -> None:
-        state, kept = call.state, replace(call)
+        state, kept = call.state, _copy(call)
         self._note(f"{state} saving")
-        await self._write()
-        if self.calls[call.id].ended_at is None:
-            self.calls[call.id] = kept
-            self.saved.append(state)
+
+        def write() -> None:
+            if self.calls[call.id].ended_at is None:
+                self.calls[call.id] = kept
+                self.saved.append(state)
+
+        await self._write(write)
         self._note(f"{state} saved")
 
-    async def close(self, call: Callback, rows: list[CdrRow]) -> None:
-        self._note("closing")
-        await self._write()
+    def note(self, call: Callback) -> None:
+        self._note(f"{call.state} noted")
         if self.calls[call.id].ended_at is None:
-            self.calls[call.id] = replace(call)
-            self.rows += rows
+            self.calls[call.id] = _copy(call)
             self.saved.append(call.state)
+
+    async def close(self, call: Callback, rows: list[CdrRow]) -> None:
+        kept = _copy(call)
+        self._note("closing")
+
+        def write() -> None:
+            if self.calls[call.id].ended_at is None:
+                self.calls[call.id] = kept
+                self.rows += rows
+                self.saved.append(kept.state)
+
+        await self._write(write)
         self._note("closed")
 
     async def claim(self, node: str, at_most: int) -> list[Callback]:
@@ -89,11 +103,23 @@ class Records:
 
     def keep(self, call: Callback) -> None:
         """Have a callback written down."""
-        self.calls[call.id] = replace(call)
+        self.calls[call.id] = _copy(call)
 
-    async def _write(self) -> None:
-        await asyncio.sleep(0)
+    async def _write(self, work: Callable[[], None]) -> None:
+        """In order, and to the end: what a cancelled caller has ordered is written all the same."""
+        self._last = asyncio.create_task(self._after(self._last, work), name="records")
+        await asyncio.shield(self._last)
+
+    async def _after(self, previous: asyncio.Task[None] | None, work: Callable[[], None]) -> None:
+        if previous is not None:
+            await previous
         await self.open.wait()
+        work()
+
+    async def drained(self) -> None:
+        """Return once everything is written."""
+        if self._last is not None:
+            await self._last
 
 
 def _copy(call: Callback) -> Callback:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.asterisk import PASSWORD, USERNAME, Asterisk, running_asterisk
+from tests.fakes.office import NoPast
 from tests.fakes.records import Records
 
 from ari_app.ari.client import AriClient, open_client
@@ -149,7 +150,7 @@ async def open_scene(call: Callback) -> AsyncIterator[Scene]:
     async with running_asterisk() as asterisk:
         async with open_client(asterisk.url, USERNAME, PASSWORD, "kakehashi") as client:
             clock = SystemClock()
-            switch = AriSwitch(client, clock)
+            switch = AriSwitch(client, clock, NoPast())
             await client.wait_connected()
             records, watcher = Records(asterisk.note), Watcher(asterisk.note)
             records.keep(call)
@@ -157,6 +158,7 @@ async def open_scene(call: Callback) -> AsyncIterator[Scene]:
             scene = Scene(asterisk, client, switch, records, watcher, floor, call)
             yield scene
             await asyncio.gather(*scene.tasks, return_exceptions=True)
+            await scene.records.drained()
             check_nothing_left(scene)
         await asyncio.sleep(0)
     left = {task for task in asyncio.all_tasks() - before - {asyncio.current_task()} if not task.done()}
@@ -196,3 +198,10 @@ def check_row(row: CdrRow) -> None:
     assert row.uniqueid == f"{row.call_id}-{row.leg}"
     assert row.linkedid == row.call_id == CALL_ID
     assert row.channel
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return once it holds."""
+    async with asyncio.timeout(2):
+        while not condition():
+            await asyncio.sleep(0.001)

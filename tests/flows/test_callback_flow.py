@@ -34,20 +34,20 @@ CASES = [
     Case(
         "customer hangs up",
         TALKED,
-        "rings, answers, until talking saved, hangs up",
+        "rings, answers, until talking, hangs up",
         ("agent_answered", "completed", "customer"),
         [(1, "ANSWERED", "customer", 16, WITH_THE_OTHER), (2, "ANSWERED", "customer", 16, NORMAL)],
     ),
     Case(
         "agent hangs up",
-        "rings, answers, until talking saved, hangs up",
+        "rings, answers, until talking, hangs up",
         TALKED,
         ("agent_answered", "completed", "agent"),
         [(1, "ANSWERED", "agent", 16, NORMAL), (2, "ANSWERED", "agent", 16, WITH_THE_OTHER)],
     ),
     Case(
         "agent hangs up before the conversation is written down",
-        "rings, answers, until talking saving, hangs up",
+        "rings, answers, until talking noted, hangs up",
         TALKED,
         ("agent_answered", "completed", "agent"),
         [(1, "ANSWERED", "agent", 16, NORMAL), (2, "ANSWERED", "agent", 16, WITH_THE_OTHER)],
@@ -116,14 +116,14 @@ CASES = [
         "agent answers and hangs up at once",
         "rings, answers, hangs up",
         "",
-        ("agent_not_answered", "cancelled", "agent"),
+        ("agent_answered", "cancelled", "agent"),
         [(1, "ANSWERED", "agent", 16, NORMAL)],
     ),
     # C1 「leg 1 is accepted by a key (1) before the customer is dialled」
     Case(
         "agent presses 1",
         GUARDED,
-        "rings, answers, until talking saved, hangs up",
+        "rings, answers, until talking, hangs up",
         ("agent_answered", "completed", "customer"),
         [(1, "ANSWERED", "customer", 16, WITH_THE_OTHER), (2, "ANSWERED", "customer", 16, NORMAL)],
         Acceptance.PRESS1,
@@ -131,7 +131,7 @@ CASES = [
     Case(
         "agent presses 1 before the prompt is heard",
         "rings, answers, presses 1",
-        "rings, answers, until talking saved, hangs up",
+        "rings, answers, until talking, hangs up",
         ("agent_answered", "completed", "customer"),
         [(1, "ANSWERED", "customer", 16, WITH_THE_OTHER), (2, "ANSWERED", "customer", 16, NORMAL)],
         Acceptance.PRESS1,
@@ -250,7 +250,7 @@ CASES = [
     # Both at once
     Case(
         "agent leaves, then the customer, in one burst",
-        "rings, answers, until talking saved, hangs up",
+        "rings, answers, until talking, hangs up",
         f"rings, answers, until {AGENT} hangs up, hangs up",
         ("agent_answered", "completed", "agent"),
         [(1, "ANSWERED", "agent", 16, NORMAL), (2, "ANSWERED", "customer", 16, NORMAL)],
@@ -258,7 +258,7 @@ CASES = [
     Case(
         "customer leaves, then the agent, in one burst",
         f"rings, answers, until {CUSTOMER} hangs up, hangs up",
-        "rings, answers, until talking saved, hangs up",
+        "rings, answers, until talking, hangs up",
         ("agent_answered", "completed", "customer"),
         [(1, "ANSWERED", "agent", 16, NORMAL), (2, "ANSWERED", "customer", 16, NORMAL)],
     ),
@@ -304,7 +304,7 @@ CASES = [
         "agent answers as we give up",
         f"rings, until hang up {AGENT}, answers",
         "",
-        ("agent_not_answered", "no_answer", "system"),
+        ("agent_answered", "no_answer", "system"),
         [(1, "ANSWERED", "system", 19, "Ring limit reached")],
         limits=QUICK,
     ),
@@ -336,7 +336,7 @@ async def test_what_is_asked_of_the_switch(scene: Scene) -> None:
 
     A5 「オペレーターの電話が鳴り、応答すると電話相手に発信されます。電話相手が応答すると、通話が開始されます。」
     """
-    await scene.play(agent=TALKED, customer="rings, answers, until talking saved, hangs up")
+    await scene.play(agent=TALKED, customer="rings, answers, until talking, hangs up")
     assert scene.asked == [
         "bridge",
         f"create {AGENT} shows {SCREEN}",
@@ -353,7 +353,7 @@ async def test_what_is_asked_of_the_switch(scene: Scene) -> None:
 
 async def test_the_acceptance_key(guarded: Scene) -> None:
     """C1: the prompt plays to the agent alone, ends with the key, and only then is the customer dialled."""
-    await guarded.play(agent=GUARDED, customer="rings, answers, until talking saved, hangs up")
+    await guarded.play(agent=GUARDED, customer="rings, answers, until talking, hangs up")
     asked = guarded.asked[guarded.asked.index(f"dial {AGENT}") :]
     prompt = f"{guarded.call.id}-1-press-1"
     assert asked[:4] == [f"dial {AGENT}", f"play press-1 to {AGENT}", f"stop {prompt}", f"dial {CUSTOMER}"]
@@ -390,7 +390,7 @@ async def test_ring_limits_outlive_us(scene: Scene) -> None:
 async def test_the_numbers_shown(withheld: bool) -> None:
     """Each leg shows its own number, and what the bridge would copy across is that same number: nobody's own."""
     async with open_scene(new_call(customer_caller_id=PREFIXED, withheld=withheld)) as scene:
-        await scene.play(agent=TALKED, customer="rings, answers, until talking saved, hangs up")
+        await scene.play(agent=TALKED, customer="rings, answers, until talking, hangs up")
         agent, customer = scene.asterisk.ever.values()
         hidden = {"CONNECTEDLINE(pres,i)": "prohib"} if withheld else {}
         assert customer.variables == {
@@ -412,7 +412,7 @@ async def test_the_numbers_shown(withheld: bool) -> None:
 
 async def test_the_rows_of_a_conversation(scene: Scene) -> None:
     """C7: who hung up, cause in words, ring, answer, accept, bridge and talk times; each leg names the other."""
-    await scene.play(agent=TALKED, customer="rings, answers, until talking saved, hangs up")
+    await scene.play(agent=TALKED, customer="rings, answers, until talking, hangs up")
     agent, customer = scene.rows[1], scene.rows[2]
     assert (agent.channel, customer.channel) == ("PJSIP/trunk-00000000", "PJSIP/trunk-00000001")
     assert (agent.dstchannel, customer.dstchannel) == (customer.channel, agent.channel)
@@ -432,7 +432,7 @@ async def test_two_calls_do_not_disturb_each_other(scene: Scene) -> None:
     task = scene.start()
     scene.asterisk.phone("09033330003").does("rings, answers")
     scene.asterisk.phone("08044440004").does("rings, answers")
-    await scene.asterisk.until("talking saved")
+    await scene.asterisk.until("talking")
     scene.call = first
     scene.watcher.events.clear()
     await scene.play(agent="declines 486")

@@ -13,7 +13,6 @@ FRAME = 160  # samples of 20 ms
 FRAME_S = FRAME / RATE
 AUDIO, KEYS = 0, 101  # payload types
 AUDIBLE = 500  # amplitude of 16-bit samples
-SILENCE = b"\xff" * FRAME
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Packet:
 
 
 class RtpStream(asyncio.DatagramProtocol):
-    """Sends silence or a tone for as long as it is open."""
+    """Sends its tone, or nothing, for as long as it is open."""
 
     def __init__(self) -> None:
         self.received: list[Packet] = []
@@ -70,6 +69,11 @@ class RtpStream(asyncio.DatagramProtocol):
             packet.at for packet in self.received if packet.kind == AUDIO and _amplitude(packet.payload, hz) > AUDIBLE
         ]
 
+    def last(self, count: int, hz: int) -> list[bool]:
+        """Whether each of the last frames that arrived holds the tone `hz`."""
+        frames = [packet for packet in self.received if packet.kind == AUDIO][-count:]
+        return [_amplitude(frame.payload, hz) > AUDIBLE for frame in frames]
+
     def datagram_received(self, data: bytes, _address: Any) -> None:
         """Keep a packet."""
         self.received.append(Packet(time.monotonic(), data[1] & 0x7F, data[12:]))
@@ -77,8 +81,8 @@ class RtpStream(asyncio.DatagramProtocol):
     async def _send_frames(self) -> None:
         started = time.monotonic()
         while True:
-            frame = _tone(self.tone_hz, self._samples) if self.tone_hz else SILENCE
-            self._emit(AUDIO, frame, self._samples)
+            if self.tone_hz:
+                self._emit(AUDIO, _tone(self.tone_hz, self._samples), self._samples)
             self._samples += FRAME
             await asyncio.sleep(max(0.0, started + self._samples / RATE - time.monotonic()))
 

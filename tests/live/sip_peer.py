@@ -124,7 +124,8 @@ class Dialog:
                 if self._last is not None:
                     self.repeat()
                 return
-            self.requests.append(message)
+            if not any((seen.method, seen.sequence) == (message.method, message.sequence) for seen in self.requests):
+                self.requests.append(message)
             if message.method in ("BYE", "CANCEL", "UPDATE", "PRACK", "OPTIONS") and message.method not in self.by_hand:
                 self.respond(200, to=message)
                 if message.method == "CANCEL":
@@ -133,6 +134,8 @@ class Dialog:
             self._responses.append(message)
         if message.method == "BYE":
             self.over = True
+        if self.over:
+            self.rtp.close()
         async with self._news:
             self._news.notify_all()
 

@@ -61,7 +61,7 @@ export function followCall(stage) {
 
   let shown = adopt().state;
   setInterval(() => tick(stage, offset), TICK_MS);
-  const stream = new Stream(stage.dataset.live, {
+  new Stream(stage.dataset.live, {
     connected: (up) => (lost.hidden = up),
     events: {
       stage: (html) => {
@@ -74,7 +74,6 @@ export function followCall(stage) {
       },
     },
   });
-  return stream;
 }
 
 function tick(stage, offset) {
@@ -104,7 +103,9 @@ export function followOrders(form) {
   if (!form) return;
   const show = (data) => location.replace(`/callback/calls/${JSON.parse(data).id}`);
   const states = ["accepted", "ringing_agent", "agent_answered", "ringing_customer", "talking"];
-  return new Stream(form.dataset.calls, {
+  const stream = new Stream(form.dataset.calls, {
     events: Object.fromEntries(states.map((state) => [`call.${state}`, show])),
   });
+  // An order of this page leads to its call by itself.
+  form.addEventListener("submit", (event) => event.target.closest("#confirm") && stream.close());
 }

@@ -2,14 +2,14 @@
 
 import json
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from aiohttp import web
 
 from ari_app.domain.account import require_agent, require_caller_ids
-from ari_app.domain.callback import CHANNELS_PER_CALLBACK, Callback
+from ari_app.domain.callback import CHANNELS_PER_CALLBACK, Callback, State
 from ari_app.domain.ending import Party
 from ari_app.domain.numbers import WITHHOLD, format_national
 from ari_app.domain.permissions import Action, Reach
@@ -20,10 +20,10 @@ from ari_app.errors import (
     CallbackUnavailableError,
     InvalidInputError,
     KakehashiError,
+    NotFoundError,
     OwnCompanyNumberError,
     TooLateToCancelError,
 )
-from ari_app.ports import Event
 from db.accounts import CallerId
 from db.callback_search import CallbackSearch
 from db.reach import RowReach
@@ -40,6 +40,8 @@ from web.views.stage import Stage, stage_of
 RECENT_CALLS = 5
 RECENT_DAYS = 7
 JUST_CALLED = timedelta(minutes=30)
+
+_ORDER = {state: place for place, state in enumerate(State)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         raise web.HTTPSeeOther(f"/callback/calls/{call.id}")
     if not (redial := request.query.get("redial")):
         return await _form_page(request, Order(account.last_caller_id or "", ""))
-    old = await services.callbacks.find(redial, reach_of(principal))
+    old = await _find(services, redial, reach_of(principal))
     return await _confirmed(request, Order(old.caller_id, _as_typed(old, await services.numbers.all_prefixes())))
 
 
@@ -121,55 +123,61 @@ async def cancel(request: web.Request) -> web.StreamResponse:
 # Live state
 
 
+class Progress:
+    """Lets the states of calls through in their order: what is read may be older than what was told, or known."""
+
+    def __init__(self) -> None:
+        self._seen = ("", -1)
+
+    def passes(self, call: Callback) -> bool:
+        """Whether this is further than anything before; ids sort by time."""
+        reached = (call.id, _ORDER[call.state])
+        if reached <= self._seen:
+            return False
+        self._seen = reached
+        return True
+
+
 async def live(request: web.Request) -> web.StreamResponse:
     """GET /callback/live: the account's own calls as JSON, wherever they were ordered."""
     account = require(request, Action.PLACE_CALLBACK).account
-    services = request.app[SERVICES]
+    services, progress = request.app[SERVICES], Progress()
     language, zone = request[LANGUAGE], services.settings.zone
-    last: list[Message] = []
 
-    def message(call: Callback) -> Message:
+    def told(call: Callback) -> Message | None:
+        if call.account_id != account.id or not progress.passes(call):
+            return None
         return Message(f"call.{call.state}", json.dumps(represent_callback(call, language, zone), ensure_ascii=False))
 
-    async def present() -> Iterable[Message]:
-        call = await services.callbacks.open_of(account.id)
-        messages = [message(call)] if call else []
-        changed = messages != last
-        last[:] = messages
-        return messages if changed else []
-
-    def told(event: Event) -> Message | None:
-        return message(event.callback) if event.callback.account_id == account.id else None
-
-    return await event_stream(request, opening=lambda _: present(), told=told, refreshed=present)
+    return await _follow(request, lambda: services.callbacks.open_of(account.id), told)
 
 
 async def live_call(request: web.Request) -> web.StreamResponse:
     """GET /callback/calls/ID/live: the call's part of the page, anew at each change."""
-    call = await _own_call(request)
-    services = request.app[SERVICES]
-    last: list[Message] = []
+    own = await _own_call(request)
+    services, progress = request.app[SERVICES], Progress()
 
-    def message(call: Callback) -> Message:
+    def told(call: Callback) -> Message | None:
+        if call.id != own.id or not progress.passes(call):
+            return None
         return Message("stage", render_text(request, "callback/stage.html", stage=_stage(request, call)))
 
-    async def opening() -> Iterable[Message]:
-        last[:] = [Message(call.state, "")]
-        return [message(await services.callbacks.get(call.id))]
+    return await _follow(request, lambda: services.callbacks.get(own.id), told)
 
-    async def refreshed() -> Iterable[Message]:
-        present = await services.callbacks.get(call.id)
-        seen = [Message(present.state, "")]
-        changed, last[:] = seen != last, seen
-        return [message(present)] if changed else []
 
-    def told(event: Event) -> Message | None:
-        if event.callback.id != call.id:
-            return None
-        last[:] = [Message(event.callback.state, "")]
-        return message(event.callback)
+async def _follow(
+    request: web.Request,
+    read: Callable[[], Awaitable[Callback | None]],
+    told: Callable[[Callback], Message | None],
+) -> web.StreamResponse:
+    async def present() -> list[Message]:
+        call = await read()
+        message = told(call) if call else None
+        return [message] if message else []
 
-    return await event_stream(request, opening=lambda _: opening(), told=told, refreshed=refreshed)
+    return await event_stream(
+        request, opening=lambda _: present(), told=lambda event: told(event.callback), refreshed=present
+    )
 
 
 # Parts of the pages
@@ -234,7 +242,14 @@ def _stage(request: web.Request, call: Callback) -> Stage:
 
 async def _own_call(request: web.Request) -> Callback:
     account = require(request, Action.PLACE_CALLBACK).account
-    return await request.app[SERVICES].callbacks.find(request.match_info["id"], RowReach(Reach.OWN, account.id))
+    return await _find(request.app[SERVICES], request.match_info["id"], RowReach(Reach.OWN, account.id))
+
+
+async def _find(services: Services, call_id: str, reach: RowReach) -> Callback:
+    """What a URL names. Raises NotFoundError, also for what no database would look for."""
+    if not call_id.isalnum():
+        raise NotFoundError(value=call_id)
+    return await services.callbacks.find(call_id, reach)
 
 
 async def _recent(services: Services, account_id: int) -> list[Recent]:

@@ -1,6 +1,5 @@
-"""What the lists share: the period in the URL, words of 絞り込み, the place in the pages."""
+"""What the lists share: the period in the URL, the place in the pages."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from ari_app.domain.numbers import normalise
 from ari_app.domain.schedule import Period, Preset, parse_local, preset_period
-from ari_app.errors import KakehashiError, PeriodError
+from ari_app.errors import InvalidInputError, KakehashiError, PeriodError
 from db.paging import Cursor, Page
 
 ROWS = 50
@@ -100,15 +99,14 @@ class Conditions:
             self.error = self.error or error
             return None
 
-    def words(self) -> list[str]:
-        """The words of 絞り込み, NFKC, in lower case, a number's hyphens taken out."""
-        text = unicodedata.normalize("NFKC", self.query.get("q", "")).casefold()
-        return [_without_hyphens(word) for word in "".join(c if c.isprintable() else " " for c in text).split()]
-
     def cursor(self) -> Cursor | None:
         """The place in the pages. Raises InvalidInputError."""
-        text = self.query.get("cursor")
-        return Cursor.decode(text) if text else None
+        if not (text := self.query.get("cursor")):
+            return None
+        cursor = Cursor.decode(text)
+        if not isinstance(cursor.id, str) or not cursor.id.isalnum():
+            raise InvalidInputError(field="cursor")
+        return cursor
 
     def place(self, request: web.Request, page: Page[Any]) -> Place:
         """Where `page` is, told from the URL that led to it."""
@@ -146,8 +144,3 @@ def _fields(period: Period, zone: ZoneInfo, preset: Preset) -> PeriodFields:
 
 def _with(times: tuple[str, ...], chosen: str) -> tuple[str, ...]:
     return times if chosen in times else tuple(sorted((*times, chosen)))
-
-
-def _without_hyphens(word: str) -> str:
-    digits = word.replace("-", "")
-    return digits if digits.isdigit() else word

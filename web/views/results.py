@@ -8,9 +8,10 @@ from ari_app.domain.account import Account, Device
 from ari_app.domain.callback import Callback, Result
 from ari_app.domain.permissions import Action
 from ari_app.errors import TooManyResultsError
-from db.callback_search import CallbackSearch, SearchWord
+from db.callback_search import CallbackSearch
 from web.auth import reach_of, require
-from web.language import REASON_LABELS, RESULT_LABELS, Language, reason_text, result_text
+from web.language import RESULT_LABELS
+from web.narrowing import search_words
 from web.rendering import LANGUAGE, render
 from web.services import SERVICES
 from web.timeline import Track, tracks_of
@@ -38,7 +39,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         caller_id=asked.read_number("caller_id"),
         customer_number=asked.read_number("customer_number"),
         result=Result(result) if result in list(Result) else None,
-        words=tuple(_search_word(word, language) for word in asked.words()),
+        words=search_words(request.query.get("q", ""), language),
     )
     page = None
     if asked.error is None:
@@ -65,15 +66,6 @@ async def show(request: web.Request) -> web.StreamResponse:
 def _row(call: Callback) -> Row:
     talk_s = (call.ended_at - call.talking_at).total_seconds() if call.ended_at and call.talking_at else None
     return Row(call, tracks_of(call), talk_s)
-
-
-def _search_word(word: str, language: Language) -> SearchWord:
-    """A word, and the results and reasons whose label holds it."""
-    return SearchWord(
-        word,
-        tuple(result for result in RESULT_LABELS if word in result_text(result, language).casefold()),
-        tuple(reason for reason in REASON_LABELS if word in reason_text(reason, language).casefold()),
-    )
 
 
 def _may_redial(account: Account) -> bool:

@@ -16,14 +16,13 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from ari_app.domain.account import Device, Role
 from ari_app.domain.callback import Acceptance
-from db import schema
-from db.engine import open_database
+from tests.conftest import PostgresCluster
 from tests.fakes.office import Office, open_office
 from web.api import OPERATIONS, PREFIX, VERSION, document
 from web.app import create_app
 from web.credentials import fingerprint, new_token
 
-EXAMPLES = 40
+EXAMPLES = 10
 # Out of reach of the ids that are tried, so that the one who asks is not deleted.
 ACCOUNT = 1_234_567
 
@@ -41,16 +40,14 @@ finite = described.exclude(path="/events")
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The application on a port of its own, in a thread: its URL, and an administrator's token."""
+def served(postgres: PostgresCluster, postgres_template: str) -> Iterator[tuple[str, str]]:
+    """The application on PostgreSQL, the stricter database, in a thread: its URL, and an administrator's token."""
+    database_url = postgres.create("fuzz", postgres_template)
     ready: Future[tuple[str, str]] = Future()
     stop: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def serve() -> None:
-        url = f"sqlite:///{tmp_path_factory.mktemp('fuzz') / 'kakehashi.db'}"
-        async with open_database(url) as database:
-            await schema.upgrade(database)
-        async with open_office(url, accept=Acceptance.NONE, ring_agent_s=0.02) as office:
+        async with open_office(database_url, accept=Acceptance.NONE, ring_agent_s=0.02) as office:
             token = await _administrator(office)
             async with TestServer(create_app(office.services)) as server:
                 stop.append((asyncio.get_running_loop(), asyncio.Event()))
@@ -60,7 +57,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     def run() -> None:
         try:
             asyncio.run(serve())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is told where it is waited for
             ready.set_exception(error)
 
     thread = threading.Thread(target=run)
@@ -69,6 +66,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]
     loop, stopping = stop[0]
     loop.call_soon_threadsafe(stopping.set)
     thread.join(timeout=30)
+    postgres.drop("fuzz")
 
 
 async def _administrator(office: Office) -> str:
