@@ -51,9 +51,8 @@ format: $(INSTALLED) ## let ruff rewrite the Python files
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(INSTALLED) ## write docs/settings.md and docs/cli.md anew
+docs: $(INSTALLED) ## write docs/settings.md anew
 	$(BIN)/kakehashi config describe --markdown > docs/settings.md
-	$(BIN)/typer ari_app.cli utils docs --name kakehashi --output docs/cli.md
 
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile setup.cfg --extra test --extra lint --upgrade --output-file requirements.lock
@@ -74,9 +73,11 @@ $(INSTALLED): requirements.lock setup.cfg pyproject.toml
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv $(VENV); \
 		install="$(BIN)/python -m pip install --quiet"; \
 	fi; \
+	echo "Installing the Python packages into $(VENV)"; \
 	set -e; $$install --requirement requirements.lock; $$install --no-deps --editable .
 	@touch $@
 
 rootfs: $(INSTALLED)
 	$(call apt_install,$(ROOTFS_PACKAGES))
+	@[ -e .rootfs ] || echo "Building the Asterisk root file system (half a minute)"
 	@$(BIN)/kakehashi asterisk build >/dev/null

@@ -44,18 +44,18 @@ class Settings(BaseSettings):
     state_dir: Path = Field(Path("var"), description="what the installation keeps: database, secrets, recordings")
     http_bind: str = Field("127.0.0.1:8080", description="HOST:PORT of the panel and the API")
     ari_url: str = Field("", description="http://HOST:PORT of Asterisk; empty: the one `kakehashi asterisk up` started")
-    ari_username: str = ""
-    ari_password: SecretStr = SecretStr("")
+    ari_username: str = Field("", description="user of ari.conf")
+    ari_password: SecretStr = Field(SecretStr(""), description="and its password")
     ari_app: str = Field("kakehashi", description="Stasis application name; one a telephony node")
     ami_url: str = Field("", description="tcp://HOST:PORT of Asterisk's manager interface")
-    ami_username: str = ""
-    ami_password: SecretStr = SecretStr("")
+    ami_username: str = Field("", description="user of manager.conf")
+    ami_password: SecretStr = Field(SecretStr(""), description="and its password")
     cel_file: Path | None = Field(None, description="Asterisk's CEL file (cel_custom), read after a restart")
     agi_bind: str = Field("127.0.0.1:4573", description="HOST:PORT of FastAGI")
     trunk_endpoint: str = Field("PJSIP/{number}@trunk", description="dial string of the carrier")
     channel_limit: int = Field(100, ge=2, description="同時通話数: channels that may be in use at once")
-    ring_agent_s: float = Field(30, gt=0, le=600)
-    ring_customer_s: float = Field(60, gt=0, le=600)
+    ring_agent_s: float = Field(30, gt=0, le=600, description="how long the agent's phone rings")
+    ring_customer_s: float = Field(60, gt=0, le=600, description="how long the customer's phone rings")
     accept: Acceptance = Field(Acceptance.NONE, description="none | press1: how the agent's leg is accepted")
     accept_s: float = Field(10, gt=0, le=120, description="seconds after answering in which the key must come")
     customer_number_digits: str = Field("9-30", description="MIN-MAX digits of a customer's number")
@@ -65,14 +65,14 @@ class Settings(BaseSettings):
         "expensive ranges (010, 0570, …) are dialled only where they are named",
     )
     smtp_url: str = Field("", description="smtp://[USER:PASSWORD@]HOST:PORT; empty: no mail")
-    mail_from: str = "kakehashi@localhost"
+    mail_from: str = Field("kakehashi@localhost", description="sender of our mail")
     public_url: str = Field("", description="how users reach the panel; empty: http://HTTP_BIND")
-    timezone: str = "Asia/Tokyo"
+    timezone: str = Field("Asia/Tokyo", description="time zone of what users read and type")
     secret_key: SecretStr = Field(SecretStr(""), description="empty: made once and kept under STATE_DIR")
     trunk_host: str = Field("", description="the carrier's SIP host, for the Asterisk templates")
-    trunk_port: int = Field(5060, ge=1, le=65535)
-    trunk_username: str = ""
-    trunk_password: SecretStr = SecretStr("")
+    trunk_port: int = Field(5060, ge=1, le=65535, description="and its port")
+    trunk_username: str = Field("", description="the trunk's account; empty: no registration, no authentication")
+    trunk_password: SecretStr = Field(SecretStr(""), description="and its password")
 
     @classmethod
     def settings_customise_sources(

@@ -5,7 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CompoundSelect, RowMapping, Select, delete, func, insert, or_, select, union, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Integer,
+    RowMapping,
+    Select,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -107,9 +121,9 @@ class AccountStore:
 
     async def caller_ids(self, who: Account) -> list[CallerId]:
         """The numbers the account may show: bound to a call center that is its own, or granted, or any for an admin."""
-        query = select(number.c.tel, number.c.name).where(number.c.id.in_(usable_numbers(who))).order_by(number.c.tel)
         async with self._database.read() as connection:
-            return [CallerId(row.tel, row.name) for row in await connection.execute(query)]
+            rows = await connection.execute(usable_numbers(who), {"account_id": who.id})
+            return [CallerId(row.tel, row.name) for row in rows]
 
     async def granted_numbers(self, account_id: int) -> frozenset[str]:
         """The digits of the numbers the account is granted: the rows that `Reach.GRANTED` sees show one of them."""
@@ -216,18 +230,18 @@ async def _add(connection: AsyncConnection, values: Mapping[str, Any], now: date
     return _account(result.mappings().one())
 
 
-def usable_numbers(who: Account) -> Select[tuple[int]] | CompoundSelect[tuple[int]]:
-    """The ids of the numbers the account may show."""
-    bound = select(call_center_number.c.number_id)
-    if who.role is Role.ADMIN:
-        return bound
-    granted = resource_grant.c.account_id == who.id
-    own = bound.join(
+def usable_numbers(who: Account) -> Select[tuple[str, str]]:
+    """Digits and name of the numbers the account may show; to be run with `account_id`."""
+    return _ANY_BOUND if who.role is Role.ADMIN else _OWN_BOUND
+
+
+def _bound_to(who: ColumnElement[int]) -> CompoundSelect[tuple[int]]:
+    own = _BOUND.join(
         call_center_agent, call_center_agent.c.call_center_id == call_center_number.c.call_center_id
-    ).where(call_center_agent.c.account_id == who.id)
-    by_grant = bound.join(
+    ).where(call_center_agent.c.account_id == who)
+    by_grant = _BOUND.join(
         resource_grant,
-        granted
+        (resource_grant.c.account_id == who)
         & or_(
             (resource_grant.c.kind == ResourceKind.CALL_CENTER)
             & (resource_grant.c.resource_id == call_center_number.c.call_center_id),
@@ -236,6 +250,13 @@ def usable_numbers(who: Account) -> Select[tuple[int]] | CompoundSelect[tuple[in
         ),
     )
     return union(own, by_grant)
+
+
+# Built once: they are on the path of every order, and building costs as much as running.
+_BOUND = select(call_center_number.c.number_id)
+_NUMBERS = select(number.c.tel, number.c.name).order_by(number.c.tel)
+_ANY_BOUND = _NUMBERS.where(number.c.id.in_(_BOUND))
+_OWN_BOUND = _NUMBERS.where(number.c.id.in_(_bound_to(bindparam("account_id", type_=Integer))))
 
 
 def _account(row: RowMapping) -> Account:

@@ -22,9 +22,12 @@ class NumberDirectory:
 
 
 def _facts(connection: Connection, who: Account) -> OrderFacts:
-    prefixes = connection.execute(select(prefix.c.digits, number.c.tel).join(number))
     return OrderFacts(
-        company_numbers=frozenset(connection.scalars(select(number.c.tel))),
-        prefixes=Prefixes({row.digits: row.tel for row in prefixes}),
-        caller_ids=frozenset(connection.scalars(select(number.c.tel).where(number.c.id.in_(usable_numbers(who))))),
+        company_numbers=frozenset(connection.scalars(_COMPANY_NUMBERS)),
+        prefixes=Prefixes({row.digits: row.tel for row in connection.execute(_PREFIXES)}),
+        caller_ids=frozenset(connection.scalars(usable_numbers(who), {"account_id": who.id})),
     )
+
+
+_COMPANY_NUMBERS = select(number.c.tel)
+_PREFIXES = select(prefix.c.digits, number.c.tel).join(number)

@@ -3,13 +3,16 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from ari_app.errors import ConfigurationError, DatabaseUnavailableError
@@ -18,6 +21,8 @@ BUSY_TIMEOUT_MS = 10_000
 POOL_SIZE = 10
 CONNECT_TIMEOUT_S = 5
 _WRITES = "kakehashi_writes"
+# SQLSTATEs of a server that is starting, stopping, full, or closed to us, by their beginning (PostgreSQL, Appendix A).
+_AWAY = ("08", "53", "55000", "57P")
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
     "postgresql": "postgresql+asyncpg",
@@ -34,6 +39,8 @@ class Database:
         """`embedded` is a second, blocking engine on the same SQLite file."""
         self.engine = engine
         self._embedded = embedded
+        self._reader = ThreadPoolExecutor(1, "sqlite-reader")
+        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
 
     @property
     def sqlite(self) -> bool:
@@ -48,7 +55,7 @@ class Database:
                 yield connection
         except DBAPIError as error:
             raise _told(error) from error
-        except OSError as error:
+        except (OSError, PoolTimeoutError) as error:
             raise DatabaseUnavailableError from error
 
     @asynccontextmanager
@@ -61,7 +68,7 @@ class Database:
                     yield connection
         except DBAPIError as error:
             raise _told(error) from error
-        except OSError as error:
+        except (OSError, PoolTimeoutError) as error:
             raise DatabaseUnavailableError from error
 
     async def read_with(self, work: Callable[[Connection], T]) -> T:
@@ -72,14 +79,16 @@ class Database:
         if self._embedded is None:
             async with self.read() as connection:
                 return await connection.run_sync(work)
-        return await asyncio.to_thread(_run, self._embedded, work, writes=False)
+        run = partial(_run, self._embedded, work, writes=False)
+        return await asyncio.get_running_loop().run_in_executor(self._reader, run)
 
     async def write_with(self, work: Callable[[Connection], T]) -> T:
         """As `read_with`, in one transaction, committed at the end."""
         if self._embedded is None:
             async with self.write() as connection:
                 return await connection.run_sync(work)
-        return await asyncio.to_thread(_run, self._embedded, work, writes=True)
+        run = partial(_run, self._embedded, work, writes=True)
+        return await asyncio.get_running_loop().run_in_executor(self._writer, run)
 
     async def check(self) -> None:
         """Ask the database something. Raises DatabaseUnavailableError."""
@@ -91,6 +100,8 @@ class Database:
         await self.engine.dispose()
         if self._embedded is not None:
             self._embedded.dispose()
+        self._reader.shutdown()
+        self._writer.shutdown()
 
     async def __aenter__(self) -> Self:
         return self
@@ -156,10 +167,13 @@ def _run(engine: Engine, work: Callable[[Connection], T], *, writes: bool) -> T:
             return work(connection)
     except DBAPIError as error:
         raise _told(error) from error
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailableError from error
 
 
 def _told(error: DBAPIError) -> Exception:
     """A lost database is told as such; anything else is a defect and stays what it is."""
     lost = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     locked = isinstance(error.orig, sqlite3.OperationalError)
-    return DatabaseUnavailableError() if lost or locked else error
+    away = str(getattr(error.orig, "sqlstate", None) or "").startswith(_AWAY)
+    return DatabaseUnavailableError() if lost or locked or away else error

@@ -7,13 +7,12 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
 
 from ari_app.errors import DatabaseUnavailableError
 from db.engine import Database
 
 MAX_BATCH = 500
-LATER_S = 0.05
+LATER_S = 0.02
 RETRY_FIRST_S = 0.1
 RETRY_MOST_S = 2.0
 
@@ -53,17 +52,19 @@ class GroupWriter(Generic[T]):
         return len(self._waiting)
 
     async def write(self, order: T) -> Any:
-        """Write one order; returns its outcome once it is durable."""
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((order, future))
+        """Write one order at once, and everything that waits with it; returns its outcome once it is durable."""
         self._wake.set()
-        return await future
+        return await self._enqueue(order)
+
+    async def write_together(self, order: T) -> Any:
+        """As `write`, but it may wait LATER_S for others to share its transaction."""
+        self._wake_later()
+        return await self._enqueue(order)
 
     def write_later(self, order: T) -> None:
-        """Write one order that nobody waits for: with the next batch, or LATER_S from now. It must be one to keep."""
+        """As `write_together`, for an order that nobody waits for. It must be one to keep."""
+        self._wake_later()
         self._waiting.append((order, None))
-        if self._later is None:
-            self._later = asyncio.get_running_loop().call_later(LATER_S, self._wake.set)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -75,6 +76,15 @@ class GroupWriter(Generic[T]):
             self._closing = True
             self._wake.set()
             await task
+
+    def _enqueue(self, order: T) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((order, future))
+        return future
+
+    def _wake_later(self) -> None:
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER_S, self._wake.set)
 
     async def _run(self) -> None:
         pause = RETRY_FIRST_S
@@ -105,7 +115,7 @@ class GroupWriter(Generic[T]):
             outcomes = await self._database.write_with(lambda connection: self._apply(connection, orders))
         except DatabaseUnavailableError:
             raise
-        except SQLAlchemyError as error:
+        except Exception as error:  # whatever is wrong with one order, the writer lives on
             if len(batch) == 1:
                 log.exception("write_refused", order=type(batch[0][0]).__name__)
                 _tell(batch[0][1], error)
@@ -118,9 +128,7 @@ class GroupWriter(Generic[T]):
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             _tell(future, outcome)
 
-    def _refuse(
-        self, batch: list[_Waiting[T]], error: DatabaseUnavailableError
-    ) -> list[_Waiting[T]]:
+    def _refuse(self, batch: list[_Waiting[T]], error: DatabaseUnavailableError) -> list[_Waiting[T]]:
         kept = []
         for order, future in batch:
             if self._keep(order):

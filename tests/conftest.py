@@ -48,6 +48,10 @@ class PostgresCluster:
         lines.append(f"unix_socket_directories = '{self.directory}'")
         with (self._data / "postgresql.conf").open("a") as configuration:
             configuration.write("\n".join(lines) + "\n")
+        self.restart()
+
+    def restart(self) -> None:
+        """Run it again after `stop`."""
         log = self.directory / "log"
         self._run("pg_ctl", "start", "--wait", f"--pgdata={self._data}", f"--log={log}", "--silent")
 
@@ -57,14 +61,15 @@ class PostgresCluster:
 
     def create(self, name: str, template: str = "template1") -> str:
         """A new database, a copy of `template`; returns its URL."""
-        self._sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self.sql(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return f"postgresql://kakehashi@/{name}?host={self.directory}"
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever is connected to it."""
-        self._sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+        self.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
 
-    def _sql(self, statement: str) -> None:
+    def sql(self, statement: str) -> None:
+        """Run a statement as the administrator."""
         self._run("psql", "--host", str(self.directory), "--username=kakehashi", "--dbname=postgres", "--quiet",
                   "--no-psqlrc", "--command", statement)  # fmt: skip
 

@@ -44,8 +44,8 @@ async def event_stream(
     """Stream until the client leaves or the application stops.
 
     `opening` gives the present state, from the client's Last-Event-ID or None; `told` what an event means to this
-    client, None for nothing. `refreshed`, asked every REFRESH_S, gives what changed without an event reaching us, or
-    None to end the stream.
+    client, None for nothing. `refreshed`, asked after SETTLE_S and then every REFRESH_S, gives what changed without an
+    event reaching us, or None to end the stream.
     A comment every HEARTBEAT_S keeps the connection up.
     """
     response = EventSourceResponse(ping_interval=HEARTBEAT_S)
@@ -59,7 +59,7 @@ async def event_stream(
                 await _send(response, messages)
                 stop = asyncio.ensure_future(request.app[STOPPING].wait())
                 coming = asyncio.ensure_future(anext(events))
-                refresh_at = time.monotonic() + REFRESH_S
+                refresh_at = time.monotonic() + SETTLE_S
                 try:
                     while response.is_connected() and not stop.done():
                         quiet_s = max(0.0, refresh_at - time.monotonic())

@@ -11,7 +11,7 @@ from multidict import MultiDict, MultiDictProxy
 from ari_app.errors import ForgedRequestError, InvalidInputError, KakehashiError, NotSignedInError
 from web.auth import SIGNED_IN, signed_in
 from web.language import Language, error_text, preferred_language, translate
-from web.rendering import LANGUAGE, render
+from web.rendering import LANGUAGE, render_instead
 from web.services import SERVICES
 from web.statuses import status_of
 
@@ -128,7 +128,7 @@ def _to_sign_in(request: web.Request) -> web.StreamResponse:
 
 
 def _error_page(request: web.Request, status: int, text: str) -> web.Response:
-    return render(request, "error.html", status=status, text=text)
+    return render_instead(request, "error.html", status=status, text=text)
 
 
 def _language(request: web.Request) -> Language:

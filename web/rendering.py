@@ -71,6 +71,13 @@ def render(request: web.Request, template: str, *, status: int = 200, **context:
     return response
 
 
+def render_instead(request: web.Request, template: str, *, status: int = 200, **context: Any) -> web.Response:
+    """A page that takes the whole place of the one that asked, also where a part of that was asked for."""
+    response = render(request, template, status=status, **context)
+    response.headers.update({"HX-Retarget": "#main", "HX-Reselect": "#main", "HX-Reswap": "outerHTML"})
+    return response
+
+
 def render_text(request: web.Request, template: str, **context: Any) -> str:
     """A template, or a part of a page, as text."""
     return aiohttp_jinja2.render_string(template, request, {**_surroundings(request), **context})

@@ -71,7 +71,7 @@ def _bars(parts: Sequence[tuple[str, datetime, datetime]], start: datetime, whol
     bars = []
     for kind, since, until in parts:
         seconds = (until - since).total_seconds()
-        if seconds >= 0.5:
+        if seconds > 0:
             x = 100 * (since - start).total_seconds() / whole
             bars.append(Bar(kind, round(x, 2), round(max(100 * seconds / whole, NARROWEST), 2), seconds))
     return bars

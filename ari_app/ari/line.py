@@ -4,7 +4,6 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -59,7 +58,6 @@ class AriLine:
         self._stated: LegEnd | None = None
         self._bodies: list[Callable[[], None]] = []
         self._peer_left_first = False
-        self._maybe_dialled_at: datetime | None = None
 
     # What the switch tells
 
@@ -89,8 +87,6 @@ class AriLine:
             return
         if past is not None and past.answered_at is not None:
             self.leg.answer(past.answered_at)
-        if state != "Down" and self._maybe_dialled_at is not None:
-            self.leg.dial(self._maybe_dialled_at)
         if state is None and self.leg.channel_name:
             self._lose(past)
         if state in ("Ringing", "Up"):
@@ -187,16 +183,9 @@ class AriLine:
         return True
 
     async def hang_up(self) -> None:
-        """End the channel and wait until it is gone, so that its time and cause are known."""
-        if self._gone.is_set() or self._left:
-            return
-        try:
-            async with asyncio.timeout(GONE_WITHIN_S):
-                await self._ask_to_hang_up()
-                await self._gone.wait()
-        except (SwitchError, TimeoutError):
-            # Gone already, or out of hearing: what is left of it is swept up once the switch is back.
-            self._lose(await self._look_up())
+        """End the channel and wait until it is gone, so that its time and cause are known; to the end."""
+        if not (self._gone.is_set() or self._left):
+            await to_the_end(self._hang_up())
 
     # Scopes
 
@@ -209,7 +198,7 @@ class AriLine:
             self.explain(error)
             raise
         finally:
-            await to_the_end(self.hang_up())
+            await self.hang_up()
 
     def explain(self, error: BaseException) -> None:
         """State why we hang this leg up, when it did not end by itself."""
@@ -234,6 +223,15 @@ class AriLine:
     def unwatch(self, body: Callable[[], None]) -> None:
         """The body ended."""
         self._bodies.remove(body)
+
+    async def _hang_up(self) -> None:
+        try:
+            async with asyncio.timeout(GONE_WITHIN_S):
+                await self._ask_to_hang_up()
+                await self._gone.wait()
+        except (SwitchError, TimeoutError):
+            # Gone already, or out of hearing: what is left of it is swept up once the switch is back.
+            self._lose(await self._look_up())
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
@@ -267,24 +265,18 @@ class AriLine:
         return (await self._past.look_up([id_], since)).get(id_) if since else None
 
     async def _dial(self, timeout: float) -> None:
-        try:
+        # Unanswered, it may have been carried out: it counts as dialled; the next connection or the ring limit ends it.
+        with suppress(AriUnansweredError):
             async with self._asking():
                 await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
-        except AriUnansweredError:
-            self._maybe_dialled_at = self._clock.now()  # the next connection tells, or the ring limit ends it
-        else:
-            self.leg.dial(self._clock.now())
+        self.leg.dial(self._clock.now())
 
     async def _stasis_or_gone(self) -> None:
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._in_stasis, self._gone)]
         try:
             async with asyncio.timeout(SETTLED_WITHIN_S):
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                await self._in_stasis.wait()
         except TimeoutError:
             raise SwitchError(f"{self.leg.channel_id}: no StasisStart") from None
-        finally:
-            for wait in waits:
-                wait.cancel()
         if self._gone.is_set():
             raise LegEnded(self.leg)
 
@@ -301,6 +293,7 @@ class AriLine:
         )
         self._peer_left_first = self._peer.end is not None  # ARI's times are whole milliseconds, its order is exact
         leg.finish(event.at, self._stated or told)
+        self._in_stasis.set()  # whoever waits for it need wait no longer
         self._gone.set()
         for body in list(self._bodies):
             body()

@@ -128,7 +128,7 @@ class AriSwitch:
                 line.explain(error)
                 raise
             finally:
-                await to_the_end(line.hang_up())
+                await line.hang_up()
 
     async def _destroy_bridge(self, call_id: str) -> None:
         if call_id in self._left:

@@ -132,7 +132,12 @@ def change(
         if enabled is not None:
             changes["disabled_at"] = None if enabled else services.clock.now()
         check_change(current, changes)
-        return await services.accounts.set(login, changes) if changes else current
+        if not changes:
+            return current
+        changed = await services.accounts.set(login, changes)
+        if password or changed.disabled_at:
+            await services.access.close_sessions(changed.id)
+        return changed
 
     account = with_services(work)
     if as_json:

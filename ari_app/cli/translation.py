@@ -1,4 +1,4 @@
-"""The help texts in the user's language: written in Japanese beside each command, English in web/locale, by the line."""
+"""The help texts in the user's language: Japanese beside each command, English in web/locale, line by line."""
 
 import inspect
 import re

@@ -5,9 +5,10 @@ import contextlib
 import hashlib
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -37,6 +38,7 @@ CLAIM_AT_MOST = 50
 ORDER_FRESH_S = 30
 
 log = structlog.get_logger(__name__)
+Work = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +105,7 @@ class Desk:
         """
         if by is Party.AGENT and call.talking_at is not None and call.ended_at is None:
             raise TooLateToCancelError
-        runner = self._runner
-        if runner is None or not await runner.floor.switch.cut(channel_id(call.id, Role.AGENT), cut(by)):
+        if not await self._cut_here(call, by):
             await self._records.request_cut(call.id, by)
 
     async def check(
@@ -139,6 +140,14 @@ class Desk:
             acceptance=who.acceptance or self._rules.acceptance,
             created_at=now,
         )
+
+    async def _cut_here(self, call: Callback, by: Party) -> bool:
+        if self._runner is None:
+            return False
+        try:
+            return await self._runner.floor.switch.cut(channel_id(call.id, Role.AGENT), cut(by))
+        except SwitchError:
+            return False  # once it is back, the rounds do it
 
     async def _place(self, call: Callback, idempotency: tuple[str, str] | None) -> Placement:
         placement = await self._records.place(call, limit=self._rules.channel_limit, idempotency=idempotency)
@@ -188,14 +197,14 @@ class _Runner:
         """Run a call as a task of its own."""
         if call.created_at < self.floor.clock.now() - timedelta(seconds=ORDER_FRESH_S):
             # Nobody waits at the phone any more for an order that lay about while no node was there.
-            self._start(call, finish(call, (Reason.INTERRUPTED, Party.SYSTEM), self.floor))
+            self._start(call, partial(finish, call, (Reason.INTERRUPTED, Party.SYSTEM), self.floor))
         else:
-            self._start(call, run_callback(call, self.floor, self._rules))
+            self._start(call, partial(run_callback, call, self.floor, self._rules))
 
     async def adopt(self, past: PastLegs) -> None:
         """Take over what this node had open when it stopped."""
         for call in await self._records.open_calls(self.node):
-            self._start(call, resume(call, self.floor, past, self._rules))
+            self._start(call, partial(resume, call, self.floor, past, self._rules))
 
     async def rounds(self) -> None:
         """Look for orders and requests that came from other processes, and say that this node lives."""
@@ -224,17 +233,17 @@ class _Runner:
         if sweep:
             await switch.sweep()
 
-    def _start(self, call: Callback, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, call: Callback, work: Work) -> None:
         task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
 
-async def _guarded(call: Callback, work: Coroutine[Any, Any, None]) -> None:
+async def _guarded(call: Callback, work: Work) -> None:
     """A defect in one call must not end the others."""
     with structlog.contextvars.bound_contextvars(call_id=call.id):
         try:
-            await work
+            await work()
         except (SwitchError, DatabaseUnavailableError) as error:
             log.warning("call_failed", error=type(error).__name__, detail=str(error))
         except Exception:

@@ -25,11 +25,6 @@ class Child:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
 
-    @property
-    def pid(self) -> int:
-        """The child's process id."""
-        return self._process.pid
-
     async def ask(self, **command: Any) -> dict[str, Any]:
         """One command, one answer. Raises ChildError."""
         assert self._process.stdin is not None

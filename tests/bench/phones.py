@@ -17,7 +17,7 @@ import socket
 import struct
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from tests.bench import child
@@ -59,7 +59,6 @@ class Dialog:
     media: tuple[str, int]
     acknowledged: bool = False
     bye_sent: bool = False
-    spoken: bool = field(default=False)
 
 
 class Phones(asyncio.DatagramProtocol):

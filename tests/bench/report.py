@@ -17,7 +17,6 @@ class Round:
     rate: float
     failed: int
     errors: list[str]
-    unrecorded: int | None
     orders: float | None
     batches: float | None
     cpu_ms: float
@@ -41,7 +40,6 @@ class Round:
             rate=max(0, result["in_time"] - unseen) / result["seconds"],
             failed=result["failed"] + unseen,
             errors=result["errors"],
-            unrecorded=calls - recorded if recorded is not None else None,
             orders=totals.get("orders"),
             batches=totals.get("batches"),
             cpu_ms=result["cpu_s"] * each,

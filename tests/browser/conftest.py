@@ -115,10 +115,11 @@ async def panel(sqlite_url: str) -> AsyncIterator[Panel]:
 
 async def _give_a_past(office: Office) -> None:
     """An ordinary morning, and the days before."""
-    for day, times in enumerate(((), (9, 14, 16), (10, 11), (15,)), start=0):
-        for hour in times:
-            number = f"0903456{day}{hour:03}"[:11]
-            await office.past_call("sato", number, timedelta(days=day, hours=24 - hour), talk_s=40 + 13 * hour)
+    for day, hours in enumerate(((), (9.1, 14.35, 16.8), (10.2, 11.6, 15.4, 17.9), (13.25, 15.7)), start=0):
+        for hour in hours:
+            number = f"090{day * 1117 + int(hour * 1000) % 997:04}{int(hour * 7919) % 9973:04}"
+            ago = timedelta(days=day, hours=10.75 - hour)
+            await office.past_call("sato", number, ago, talk_s=40 + 13 * hour)
     call = office.past_call
     await call("suzuki", "0475551234", timedelta(minutes=96), talk_s=305, caller_id=SUPPORT)
     await call("sato", "05033334444", timedelta(minutes=74), talk_s=22, agent_s=4)

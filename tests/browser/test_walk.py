@@ -139,6 +139,32 @@ async def test_a_session_that_ended_leads_to_the_sign_in(panel: Panel) -> None:
         await expect(page.locator("#title")).to_have_text("発信中")
 
 
+async def test_an_order_after_the_session_ended_leads_to_the_sign_in(panel: Panel) -> None:
+    async with panel.page("sato") as page:
+        await page.fill("#customer-number", CUSTOMER)
+        await page.context.clear_cookies()
+        await page.click("#order-submit")
+        await page.wait_for_url("**/login")
+
+
+async def test_an_order_from_an_expired_page_says_so(panel: Panel) -> None:
+    async with panel.page("sato") as page:
+        await page.fill("#customer-number", CUSTOMER)
+        await page.evaluate("document.querySelector('#order-form [name=csrf]').value = 'old'")
+        await page.click("#order-submit")
+        await expect(page.locator("#main")).to_contain_text("画面を再読み込みしてからもう一度お試しください")
+        await expect(page.locator("#order-submit")).to_have_count(0)
+
+
+async def test_an_account_that_lost_its_phone_is_told_on_the_open_page(panel: Panel) -> None:
+    async with panel.page("sato") as page:
+        await panel.office.services.accounts.set("sato", {"agent": False})
+        await page.fill("#customer-number", CUSTOMER)
+        await page.click("#order-submit")
+        await expect(page.locator("#main")).to_contain_text("アカウントのエージェント利用が無効であるか")
+        await expect(page.locator("#order-submit")).to_have_count(0)
+
+
 async def sign_in_again(page: Page) -> None:
     """On the form that is shown."""
     from tests.fakes.office import PASSWORD
@@ -156,7 +182,8 @@ async def test_everything_works_without_scripts(panel: Panel) -> None:
         await page.click("#confirm-ok")
         await expect(page.locator("#stage")).to_contain_text("自分を呼出中")
         (await panel.office.switch.phone(SATO_PHONE)).be_busy()
-        await expect(page.locator("#stage")).to_contain_text("自身の電話が話中でした", timeout=8000)
+        await page.get_by_role("link", name="表示を更新").click()
+        await expect(page.locator("#stage")).to_contain_text("自身の電話が話中でした")
         await page.goto("/callback/results")
         await expect(page.locator(".legs").first).to_contain_text("1stコール")
 

@@ -1,8 +1,13 @@
 """Accounts: added, changed and imported under the rules of the manual."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+
+from db.access import AccessStore
+from db.engine import open_database
 
 from .conftest import Kakehashi
 
@@ -59,6 +64,24 @@ def test_another_phone_is_not_verified(kakehashi: Kakehashi) -> None:
     assert renamed["verified_at"]
     assert kakehashi("account", "set", "suzuki", "--number", "08012345678", "--json").json["verified_at"] is None
     assert kakehashi("account", "set", "suzuki", "--verified", "--json").json["verified_at"]
+
+
+@pytest.mark.parametrize("change", [["--password-stdin"], ["--disable"]])
+def test_new_password_and_disabling_sign_out(kakehashi: Kakehashi, sqlite_url: str, change: list[str]) -> None:
+    suzuki = kakehashi("account", "add", "suzuki", "--role", "user", "--json").json
+
+    async def signed_in(*, open_first: bool = False) -> bool:
+        async with open_database(sqlite_url) as database:
+            access, now = AccessStore(database), datetime.now(UTC)
+            if open_first:
+                await access.open_session("hash", suzuki["id"], "csrf", now, now + timedelta(hours=1))
+            return await access.session("hash", now) is not None
+
+    assert asyncio.run(signed_in(open_first=True))
+    kakehashi("account", "set", "suzuki", "--name", "鈴木")
+    assert asyncio.run(signed_in())
+    assert kakehashi("account", "set", "suzuki", *change, stdin="another one\n").code == 0
+    assert not asyncio.run(signed_in())
 
 
 def test_errors_name_the_field_in_the_users_language(kakehashi: Kakehashi, monkeypatch: pytest.MonkeyPatch) -> None:

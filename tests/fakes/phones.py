@@ -53,7 +53,13 @@ class FakeChannel:
             "caller": {"name": "", "number": self.variables.get("CALLERID(num)", "")},
             "connected": shown,
             "accountcode": "",
-            "dialplan": {"context": "from-trunk", "exten": "s", "priority": 1, "app_name": "Stasis", "app_data": "kakehashi"},
+            "dialplan": {
+                "context": "from-trunk",
+                "exten": "s",
+                "priority": 1,
+                "app_name": "Stasis",
+                "app_data": "kakehashi",
+            },
             "creationtime": ari_time(self.created_at),
             "language": self.variables.get("CHANNEL(language)", "en"),
         }

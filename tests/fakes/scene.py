@@ -55,6 +55,7 @@ class Scene:
     floor: Floor
     call: Callback
     leaves_up: bool = False
+    unanswered: bool = False  # a dial request may get lost with the socket: then a leg may have a row for nothing
     tasks: list[asyncio.Task[Any]] = field(default_factory=list)
 
     def start(
@@ -182,7 +183,9 @@ def check_nothing_left(scene: Scene) -> None:
         assert scene.records.calls[scene.call.id].ended_at == scene.call.ended_at
         dialled = [leg for leg in scene.call.legs if scene.asterisk.ever.get(leg.channel_id)]
         reached = [leg.role for leg in dialled if scene.asterisk.ever[leg.channel_id].dial_timeout_s is not None]
-        assert sorted(row.leg for row in scene.records.rows) == sorted(role.value for role in reached)
+        legs = [row.leg for row in scene.records.rows]
+        assert len(legs) == len(set(legs))
+        assert set(legs) == set(reached) or (scene.unanswered and set(legs) > set(reached))
         for row in scene.records.rows:
             check_row(row)
 

@@ -1,11 +1,15 @@
 """One callback on a scripted Asterisk; after each test nothing of it may be left anywhere."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from tests.fakes.scene import Scene, new_call, open_scene
 
 from ari_app.domain.callback import Acceptance
+
+DEFECTS = {"listener_broken", "call_broken"}
 
 
 @pytest.fixture(autouse=True)
@@ -15,6 +19,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ari_app.ari.client.RECONNECT_WITHIN_S", 0.3)
     monkeypatch.setattr("ari_app.ari.line.GONE_WITHIN_S", 0.3)
     monkeypatch.setattr("ari_app.ari.line.SETTLED_WITHIN_S", 0.1)
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[Any]]:
+    """What was logged; a defect of ours is never only logged here."""
+    with capture_logs() as entries:
+        yield entries
+    assert [entry for entry in entries if entry["event"] in DEFECTS] == []
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 from tests.fakes.asterisk import PASSWORD, USERNAME, running_asterisk
@@ -109,7 +110,7 @@ async def test_what_cannot_be_read_does_not_stop_the_reader(scene: Scene) -> Non
     assert scene.asterisk.connections == 1
 
 
-async def test_a_broken_listener_does_not_stop_the_reader(scene: Scene) -> None:
+async def test_a_broken_listener_does_not_stop_the_reader(scene: Scene, logged: list[Any]) -> None:
     class Broken:
         def take(self, event: object) -> None:
             raise ValueError(event)
@@ -119,6 +120,8 @@ async def test_a_broken_listener_does_not_stop_the_reader(scene: Scene) -> None:
         await scene.client.bridges.create("b")
     await scene.client.bridges.destroy("b")
     assert scene.client.connected
+    assert [entry["channel_id"] for entry in logged if entry["event"] == "listener_broken"] == ["c-1"]
+    logged.clear()
 
 
 async def test_one_listener_a_channel(scene: Scene) -> None:
@@ -143,4 +146,3 @@ async def test_the_end_of_the_block_does_not_wait(scene: Scene) -> None:
 def test_unknown_events_are_passed_over() -> None:
     assert parse({"type": "ChannelVarset", "channel": {"id": "c"}}) is None
     assert parse(json.loads('{"type": "PeerStatusChange"}')) is None
-

@@ -327,7 +327,10 @@ async def test_how_it_ends(case: Case, order: str) -> None:
         scene.asterisk.events_first = lambda line: order == "events first"
         await scene.play(agent=case.agent, customer=case.customer, **dict(case.limits))
         assert scene.outcome() == case.outcome
-        told = [(row.leg, row.disposition.value, row.ended_by.value, row.cause, row.cause_text) for row in scene.records.rows]
+        told = [
+            (row.leg, row.disposition.value, row.ended_by.value, row.cause, row.cause_text)
+            for row in scene.records.rows
+        ]
         assert told == case.rows
 
 

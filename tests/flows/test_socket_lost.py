@@ -29,6 +29,7 @@ async def test_lost_at_each_step(moment: str, agent: str, customer: str, accepta
     """The call goes on or fails; either way it ends, with a row for each leg that the switch dialled."""
     async with open_scene(new_call(acceptance)) as scene:
         scene.upon(moment, scene.asterisk.cut_socket)
+        scene.unanswered = True
         task = scene.start(ring_agent_s=0.05, ring_customer_s=0.05, accept_s=0.05)
         scene.phones(agent, customer)
         await asyncio.gather(task, return_exceptions=True)

@@ -1,6 +1,6 @@
 """The HTTP API, version 1, and what operators ask: health, readiness, metrics."""
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from web.api import docs, health, metrics
 from web.api.accounts import accounts
@@ -27,6 +27,7 @@ OPERATIONS = [operation for resource in RESOURCES for operation in resource.oper
 def setup(app: web.Application) -> None:
     """Mount the API below /api, and /healthz, /readyz, /metrics; after `app[SERVICES]` and `web.live.setup`."""
     api = web.Application(middlewares=[problems])
+    api.on_response_prepare.append(_not_kept)
     api[SERVICES], api[STOPPING] = app[SERVICES], app[STOPPING]
     for operation in OPERATIONS:
         api.router.add_route(operation.method, VERSION + operation.path, handler_of(operation))
@@ -34,3 +35,8 @@ def setup(app: web.Application) -> None:
     app.add_subapp(PREFIX, api)
     health.setup(app)
     metrics.setup(app)
+
+
+async def _not_kept(_: web.Request, response: web.StreamResponse) -> None:
+    """Numbers and secrets are in the answers: nobody between keeps them."""
+    response.headers.setdefault(hdrs.CACHE_CONTROL, "no-store")

@@ -31,7 +31,7 @@ from web.auth import SIGNED_IN, SignedIn, reach_of, require, sign
 from web.language import Language
 from web.live import Message, event_stream
 from web.middlewares import FORM
-from web.rendering import LANGUAGE, render, render_text
+from web.rendering import LANGUAGE, render, render_instead, render_text
 from web.representation import represent_callback
 from web.services import SERVICES, Services
 from web.statuses import status_of
@@ -170,13 +170,19 @@ async def _follow(
     read: Callable[[], Awaitable[Callback | None]],
     told: Callable[[Callback], Message | None],
 ) -> web.StreamResponse:
+    services = request.app[SERVICES]
+
     async def present() -> list[Message]:
         call = await read()
         message = told(call) if call else None
         return [message] if message else []
 
+    async def refreshed() -> list[Message] | None:
+        signed_in = await services.access.session(request[SIGNED_IN].key, services.clock.now())
+        return await present() if signed_in else None
+
     return await event_stream(
-        request, opening=lambda _: present(), told=lambda event: told(event.callback), refreshed=present
+        request, opening=lambda _: present(), told=lambda event: told(event.callback), refreshed=refreshed
     )
 
 
@@ -207,7 +213,7 @@ async def _form_page(
         options += [CallerId(n.tel, n.name) for n in company if n.tel in order.offered and n.tel not in known]
         require_caller_ids([option.tel for option in options])
     except (CallbackUnavailableError, OwnCompanyNumberError) as refusal:
-        return render(request, "callback/unavailable.html", refusal=refusal)
+        return render_instead(request, "callback/unavailable.html", refusal=refusal)
     chosen = order.caller_id if order.caller_id in {option.tel for option in options} else options[0].tel
     return render(
         request,

@@ -211,7 +211,9 @@ class TestAccounts:
 
 class TestTokens:
     async def test_shown_once_and_good_until_revoked(self, api: Api) -> None:
-        made = (await api("POST", "/tokens", "root", json={"account": "sato"})).json
+        answer = await api("POST", "/tokens", "root", json={"account": "sato"})
+        assert answer.headers["Cache-Control"] == "no-store"
+        made = answer.json
         assert made["token"].startswith("kks_")
         assert (await api("GET", "/callbacks", token=made["token"])).status == 200
         assert "token" not in (await api("GET", f"/tokens/{made['id']}", "root")).json

@@ -1,13 +1,18 @@
 """Signing in: sessions, forgery, guessing, languages."""
 
+import asyncio
+import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from yarl import URL
 
 from ari_app.domain.account import Role
-from tests.fakes.office import PASSWORD, Office
+from ari_app.domain.ending import Reason
+from tests.fakes.office import HEAD_OFFICE, PASSWORD, Office
 from tests.web.panel.conftest import Visitor
+from web import live
 from web.auth import ADDRESS_FAILURES, IDLE_LIMIT, LOGIN_FAILURES, SESSION_LIMIT
 
 WRONG = "ログインIDまたはパスワードが正しくありません"
@@ -261,3 +266,34 @@ async def test_a_defect_is_a_page_with_a_number_that_is_in_the_log(
     (entry,) = [entry for entry in logs if entry["event"] == "request_failed"]
     assert f"エラー番号 {entry['error_id']}" in page.text
     assert "0312345678" not in str(entry)
+
+
+async def test_no_japanese_is_left_on_an_english_page(office: Office, visitor: Visitor) -> None:
+    for customer_end, agent_end in ((None, None), (Reason.BUSY, None), (None, Reason.NO_ANSWER)):
+        await office.past_call(
+            "kanri", "0311112222", timedelta(minutes=9), customer_end=customer_end, agent_end=agent_end
+        )
+    english = {"Accept-Language": "en"}
+    pages = [await visitor.get("/login", headers=english)]
+    pages.append(await visitor.post("/login", {"login": "x", "password": "x"}, csrf=False, headers=english))
+    await visitor.sign_in("kanri")
+    await visitor.post("/language", {"language": "en"})
+    for path in ("/callback", "/callback/results", "/callback/results?q=x", "/cdrs", "/cdrs?src=09", "/nowhere"):
+        pages.append(await visitor.get(path))
+    order = {"caller_id": HEAD_OFFICE, "customer_number": "0311112222"}
+    pages.append(await visitor.post("/callback/confirm", order))
+    pages.append(await visitor.post("/callback/confirm", order | {"customer_number": "12"}))
+    pages.append(await visitor.get((await visitor.post("/callback", order)).headers["Location"]))
+    for page in pages:
+        text = page.html
+        for name in ("管理 花子", "本社代表", "サポート", "大阪支店", "日本語", "架"):
+            text = text.replace(name, "")
+        assert not re.search(r"[぀-ヿ一-鿿]", text), text
+
+
+async def test_a_stream_ends_with_its_session(office: Office, sato: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "SETTLE_S", 0.1)
+    async with sato.client.get("/callback/live", headers={"Accept": "text/event-stream"}) as stream:
+        office.clock.forward(seconds=SESSION_LIMIT.total_seconds())
+        async with asyncio.timeout(5):
+            assert await stream.content.read() == b""
