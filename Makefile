@@ -57,6 +57,9 @@ docs: $(INSTALLED) ## write docs/settings.md anew
 lock: ## resolve requirements.lock anew (needs uv)
 	uv pip compile setup.cfg --extra test --extra lint --upgrade --output-file requirements.lock
 
+vendor: $(INSTALLED) ## fetch the browser's third-party files anew and check their hashes (needs npm)
+	$(BIN)/python -m web.vendor
+
 clean: ## remove what setup made; var/ (databases, recordings, secrets) stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	$(SUDO) rm -rf --one-file-system .rootfs .rootfs.lock

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from tests.fakes.scene import AGENT, CUSTOMER, PATIENT_S, Scene, eventually
 
+from ari_app.ari.client import AriError
 from ari_app.domain.callback import State
 from ari_app.flows.callback import CallbackRules
 from ari_app.flows.recovery import resume
@@ -60,6 +62,12 @@ def start(scene: Scene, past: Past | None = None) -> asyncio.Task[None]:
     return task
 
 
+async def heard(scene: Scene) -> None:
+    """Return once our side has read everything that was sent so far."""
+    with suppress(AriError):
+        await scene.client.channels.get("nobody")
+
+
 async def left_up(scene: Scene) -> None:
     """A conversation that our shutdown left up."""
     task = scene.start()
@@ -84,7 +92,7 @@ async def test_a_conversation_goes_on(scene: Scene, leaver: str, by: str) -> Non
     assert scene.outcome() == ("agent_answered", "completed", by)
     assert [row.bridged_at for row in scene.records.rows] == [began, began]
     assert [row.disposition.value for row in scene.records.rows] == ["ANSWERED", "ANSWERED"]
-    assert "dial" not in " ".join(scene.asked[scene.asked.index(f"look at {AGENT}") :])
+    assert not [line for line in scene.asked[scene.asked.index(f"look at {AGENT}") :] if line.startswith("dial")]
 
 
 async def test_stopped_again(scene: Scene) -> None:
@@ -93,9 +101,8 @@ async def test_stopped_again(scene: Scene) -> None:
     for _ in range(2):
         task = start(scene)
         await eventually(lambda: len(scene.client.bus.listeners()) == 2)
-        await scene.client.channels.get(f"{scene.call.id}-1")
-        await eventually(lambda: scene.asked[-1].startswith("look at"))
-        await scene.client.channels.get(f"{scene.call.id}-1")
+        await heard(scene)
+        await heard(scene)
         task.cancel()
         await asyncio.wait([task])
         assert len(scene.asterisk.channels) == 2
@@ -109,6 +116,7 @@ async def test_ended_meanwhile_and_nobody_knows(scene: Scene, gone: list[str]) -
     await left_up(scene)
     for number in gone:
         scene.asterisk.phone(number).hangs_up()
+    await heard(scene)
     await start(scene)
     assert scene.outcome()[2] == "system"
     texts = {row.dst: row.cause_text for row in scene.records.rows}
@@ -122,6 +130,7 @@ async def test_ended_meanwhile_by_asterisks_records(scene: Scene, first: str, by
     await left_up(scene)
     for number in AGENT, CUSTOMER:
         scene.asterisk.phone(number).hangs_up()
+    await heard(scene)
     answered = scene.call.talking_at
     assert answered is not None
     early, late = answered + timedelta(seconds=61), answered + timedelta(seconds=61.25)
@@ -130,13 +139,16 @@ async def test_ended_meanwhile_by_asterisks_records(scene: Scene, first: str, by
     assert scene.outcome() == ("agent_answered", "completed", by)
     assert {row.leg: row.end for row in scene.records.rows} == {1: times["agent"], 2: times["customer"]}
     assert scene.call.ended_at == late
-    assert [row.billsec for row in scene.records.rows] == [int((row.end - row.answer).total_seconds()) for row in scene.records.rows if row.answer]
+    for row in scene.records.rows:
+        assert row.answer is not None
+        assert row.billsec == int((row.end - row.answer).total_seconds())
 
 
 async def test_the_agent_left_and_the_customer_waits(scene: Scene) -> None:
     """kill -9: whose peer left meanwhile stays alone on the line, until the next start frees them."""
     await left_up(scene)
     scene.asterisk.phone(AGENT).hangs_up()
+    await heard(scene)
     at = scene.floor.clock.now()
     await start(scene, Past(agent=PastLeg(at, at, 16)))
     assert scene.outcome() == ("agent_answered", "completed", "agent")
@@ -189,6 +201,7 @@ async def test_the_agents_phone_ended_by_itself_meanwhile(scene: Scene, cause: i
     """What Asterisk recorded beats that we were away."""
     await killed(scene, State.RINGING_AGENT)
     scene.asterisk.phone(AGENT).declines(486)
+    await heard(scene)
     at = scene.floor.clock.now()
     await start(scene, Past(agent=PastLeg(None, at, cause)))
     assert scene.outcome() == ("agent_not_answered", reason, "agent")
@@ -205,11 +218,12 @@ async def test_the_switch_comes_later_than_we(scene: Scene) -> None:
     task = start(scene)
     scene.asterisk.closed_to_all = False
     await scene.asterisk.until(f"look at {CUSTOMER}")
-    await scene.client.asterisk.get_info()
+    await heard(scene)
     assert not task.done()
     assert len(scene.asterisk.channels) == 2
     scene.asterisk.phone(AGENT).hangs_up()
     await task
+    print(scene.asterisk.story, [(r.cause_text, r.ended_by) for r in scene.records.rows])
     assert scene.call.reason == "completed"
 
 

@@ -98,6 +98,10 @@ class Office:
         """End a call on request."""
         await self.services.desk.cancel(await self.services.callbacks.get(call.id), by)
 
+    async def called(self, number: str) -> None:
+        """Wait until a call to `number` has reached the carrier."""
+        await eventually(lambda: self.carrier.calls(number))
+
     async def phone(self, number: str) -> CarrierCall:
         """The carrier's record of the one call to `number`, once it is over."""
 

@@ -94,6 +94,9 @@ async def killed(desk: Office, service: Service, exchange: Exchange) -> Killed:
         begin("agent answers meanwhile", "03", "32", State.RINGING_AGENT),
         begin("customer answers meanwhile", "33", "03", State.RINGING_CUSTOMER),
     )
+    await desk.called(calls["agent answers meanwhile"].agent_number)
+    await desk.called(calls["customer answers meanwhile"].customer_number)
+    await desk.called(calls["customer rings"].customer_number)
     await service.end(signal.SIGKILL)
     story.killed_at = datetime.now(UTC)
 
@@ -245,8 +248,8 @@ async def test_the_socket_is_cut(exchange: Exchange, tmp_path: Path) -> None:
             ringing, answering = await office.place("12", "32"), await office.place("33", "03")
             await office.reached(on, State.TALKING)
             await office.reached(left, State.TALKING)
-            await office.reached(ringing, State.RINGING_AGENT)
-            await office.reached(answering, State.RINGING_CUSTOMER)
+            for number in (ringing.agent_number, answering.customer_number):
+                await office.called(number)
             proxy.cut()
             await eventually(lambda: _not(office.services.desk.available))
             await asyncio.to_thread(carrier.hang_up, left.customer_number)
@@ -281,13 +284,13 @@ async def test_asterisk_is_killed(rootfs: None, tmp_path: Path) -> None:
             who = await office.agent("12")
             waiting = await office.order(who, customer_number("32"))
             await office.reached(talking, State.TALKING)
-            await office.reached(ringing, State.RINGING_CUSTOMER)
-            await office.reached(waiting, State.RINGING_AGENT)
+            await office.called(ringing.customer_number)
+            await office.called(waiting.agent_number)
             pid = instance.status(exchange.pbx.dir).pid
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
             died_at = datetime.now(UTC)
-            await eventually(lambda: not instance.status(exchange.pbx.dir).running)
+            await eventually(lambda: not Path(f"/proc/{pid}/root/srv").exists())
             await asyncio.to_thread(instance.start, exchange.pbx)
             await eventually(office.services.desk.available)
 
