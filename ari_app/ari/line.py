@@ -266,10 +266,11 @@ class AriLine:
 
     async def _dial(self, timeout: float) -> None:
         # Unanswered, it may have been carried out: it counts as dialled; the next connection or the ring limit ends it.
+        asked_at = self._clock.now()  # the leg may have been answered by the time we read Asterisk's answer
         with suppress(AriUnansweredError):
             async with self._asking():
                 await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
-        self.leg.dial(self._clock.now())
+        self.leg.dial(asked_at)
 
     async def _stasis_or_gone(self) -> None:
         try:

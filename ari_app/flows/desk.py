@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from ari_app.domain.account import Account, require_agent, require_caller_ids
-from ari_app.domain.callback import Acceptance, Callback, channel_id
+from ari_app.domain.callback import Acceptance, Callback, channel_id, State
 from ari_app.domain.ending import Party, Reason, cut
 from ari_app.domain.leg import Role
 from ari_app.domain.numbers import TollPolicy, normalise, parse_destination
@@ -103,7 +103,9 @@ class Desk:
 
         Raises TooLateToCancelError. A call that has ended is success.
         """
-        if by is Party.AGENT and call.talking_at is not None and call.ended_at is None:
+        # What is written is a moment behind what runs here.
+        talking = call.talking_at is not None or (self._runner is not None and self._runner.talking(call.id))
+        if by is Party.AGENT and talking and call.ended_at is None:
             raise TooLateToCancelError
         if not await self._cut_here(call, by):
             await self._records.request_cut(call.id, by)
@@ -191,7 +193,7 @@ class _Runner:
         self._tasks = tasks
         self._records = records
         self._nodes = nodes
-        self._calls: set[asyncio.Task[None]] = set()
+        self._calls: dict[asyncio.Task[None], Callback] = {}
 
     def begin(self, call: Callback) -> None:
         """Run a call as a task of its own."""
@@ -200,6 +202,10 @@ class _Runner:
             self._start(call, partial(finish, call, (Reason.INTERRUPTED, Party.SYSTEM), self.floor))
         else:
             self._start(call, partial(run_callback, call, self.floor, self._rules))
+
+    def talking(self, call_id: str) -> bool:
+        """Whether a call that runs here is a conversation now."""
+        return any(call.id == call_id and call.state is State.TALKING for call in self._calls.values())
 
     async def adopt(self, past: PastLegs) -> None:
         """Take over what this node had open when it stopped."""
@@ -229,14 +235,15 @@ class _Runner:
         for call in await self._records.claim(self.node, CLAIM_AT_MOST):
             self.begin(call)
         for call_id, by in await self._records.cut_requests(self.node):
-            await switch.cut(channel_id(call_id, Role.AGENT), cut(by))
+            if by is not Party.AGENT or not self.talking(call_id):  # the customer answered before the request was read
+                await switch.cut(channel_id(call_id, Role.AGENT), cut(by))
         if sweep:
             await switch.sweep()
 
     def _start(self, call: Callback, work: Work) -> None:
         task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls[task] = call
+        task.add_done_callback(self._calls.pop)
 
 
 async def _guarded(call: Callback, work: Work) -> None:

@@ -187,10 +187,10 @@ def check_nothing_left(scene: Scene) -> None:
         assert len(legs) == len(set(legs))
         assert set(legs) == set(reached) or (scene.unanswered and set(legs) > set(reached))
         for row in scene.records.rows:
-            check_row(row)
+            check_row(row, scene.call.id)
 
 
-def check_row(row: CdrRow) -> None:
+def check_row(row: CdrRow, call_id: str) -> None:
     """What must hold of every CDR row."""
     assert row.start <= row.end
     assert row.duration >= row.billsec >= 0
@@ -199,7 +199,7 @@ def check_row(row: CdrRow) -> None:
     assert row.dst == (AGENT if row.leg == Role.AGENT else CUSTOMER)
     assert row.src == row.caller_id == row.clid
     assert row.uniqueid == f"{row.call_id}-{row.leg}"
-    assert row.linkedid == row.call_id == CALL_ID
+    assert row.linkedid == row.call_id == call_id
     assert row.channel
 
 

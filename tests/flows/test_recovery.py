@@ -223,7 +223,6 @@ async def test_the_switch_comes_later_than_we(scene: Scene) -> None:
     assert len(scene.asterisk.channels) == 2
     scene.asterisk.phone(AGENT).hangs_up()
     await task
-    print(scene.asterisk.story, [(r.cause_text, r.ended_by) for r in scene.records.rows])
     assert scene.call.reason == "completed"
 
 
