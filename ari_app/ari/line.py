@@ -265,11 +265,13 @@ class AriLine:
         return (await self._past.look_up([id_], since)).get(id_) if since else None
 
     async def _dial(self, timeout: float) -> None:
-        # Unanswered, it may have been carried out: it counts as dialled; the next connection or the ring limit ends it.
+        async with self._asking():
+            await to_the_end(self._ask_to_dial(math.ceil(timeout) + DIAL_MARGIN_S))
+
+    async def _ask_to_dial(self, limit_s: int) -> None:
         asked_at = self._clock.now()  # the leg may have been answered by the time we read Asterisk's answer
-        with suppress(AriUnansweredError):
-            async with self._asking():
-                await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
+        with suppress(AriUnansweredError):  # it may have been carried out: the next connection tells, or the limit
+            await self._client.channels.dial(self.leg.channel_id, limit_s)
         self.leg.dial(asked_at)
 
     async def _stasis_or_gone(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from ari_app.domain.account import Account, require_agent, require_caller_ids
-from ari_app.domain.callback import Acceptance, Callback, channel_id, State
+from ari_app.domain.callback import Acceptance, Callback, State, channel_id
 from ari_app.domain.ending import Party, Reason, cut
 from ari_app.domain.leg import Role
 from ari_app.domain.numbers import TollPolicy, normalise, parse_destination

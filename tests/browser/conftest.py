@@ -78,7 +78,7 @@ async def sign_in(page: Page, login: str) -> None:
     await page.fill("#login", login)
     await page.fill("#password", PASSWORD)
     await page.press("#password", "Enter")
-    await page.wait_for_url("**/callback")
+    await page.wait_for_url("**/callback{,/results}")
 
 
 async def assert_fits(page: Page) -> None:

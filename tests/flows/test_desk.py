@@ -8,9 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.fakes.office import NoPast
-from tests.fakes.scene import AGENT, CUSTOMER, NODE, PATIENT_S, PREFIXED, SCREEN, Scene, eventually
-from tests.flows.test_recovery import killed, left_up
 
 from ari_app.domain.account import Account, Device, Role
 from ari_app.domain.callback import Acceptance, Callback, State
@@ -37,6 +34,9 @@ from ari_app.errors import (
 from ari_app.flows.callback import CallbackRules
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.ports import OrderFacts
+from tests.fakes.office import NoPast
+from tests.fakes.scene import AGENT, CUSTOMER, NODE, PATIENT_S, PREFIXED, SCREEN, Scene, eventually
+from tests.flows.test_recovery import killed, left_up
 
 RULES = CallbackRules(PATIENT_S, PATIENT_S, PATIENT_S, "PJSIP/{number}@trunk")
 ALLOWED = tuple(f"0{digit}" for digit in range(1, 10))
@@ -520,5 +520,3 @@ async def test_a_leg_that_was_never_dialled_is_not_listed(office: Office) -> Non
     assert [channel.number for channel in await office.scene.switch.channels()] == [AGENT]
     await office.desk.cancel(call, Party.ADMIN)
     await office.ended()
-
-
