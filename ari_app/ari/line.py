@@ -58,6 +58,7 @@ class AriLine:
         self._stated: LegEnd | None = None
         self._bodies: list[Callable[[], None]] = []
         self._peer_left_first = False
+        self._asked_to_dial = False
 
     # What the switch tells
 
@@ -269,6 +270,7 @@ class AriLine:
             await to_the_end(self._ask_to_dial(math.ceil(timeout) + DIAL_MARGIN_S))
 
     async def _ask_to_dial(self, limit_s: int) -> None:
+        self._asked_to_dial = True
         asked_at = self._clock.now()  # the leg may have been answered by the time we read Asterisk's answer
         with suppress(AriUnansweredError):  # it may have been carried out: the next connection tells, or the limit
             await self._client.channels.dial(self.leg.channel_id, limit_s)
@@ -287,12 +289,16 @@ class AriLine:
         if self._gone.is_set():
             return
         leg = self.leg
-        told = LegEnd.of_cause(
-            event.cause,
-            event.cause_text,
-            event.tech_cause,
-            answered=leg.answered_at is not None,
-            by=_PARTY[leg.role],
+        told = (
+            LegEnd.of_cause(
+                event.cause,
+                event.cause_text,
+                event.tech_cause,
+                answered=leg.answered_at is not None,
+                by=_PARTY[leg.role],
+            )
+            if self._asked_to_dial or leg.dialled
+            else cut(Party.SYSTEM, Reason.INTERRUPTED)  # nobody was at that phone: somebody else's hand on the switch
         )
         self._peer_left_first = self._peer.end is not None  # ARI's times are whole milliseconds, its order is exact
         leg.finish(event.at, self._stated or told)

@@ -1,7 +1,7 @@
 """A callback: its states, its result, and what is refused before anything rings."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -91,6 +91,19 @@ class Callback:
         )
         self.legs = [agent, customer]
         return agent, customer
+
+    def recalled_legs(self) -> list[Leg]:
+        """The legs, with what the state tells of them: of an open call it is written before the leg is dialled."""
+        legs = [replace(leg) for leg in self.legs]
+        if self.state is State.ENDED:
+            return legs
+        for leg in legs:
+            agent = leg.role is Role.AGENT
+            if dialled_at := self.ringing_agent_at if agent else self.ringing_customer_at:
+                leg.dial(dialled_at)
+            if answered_at := self.agent_answered_at if agent else self.talking_at:
+                leg.answer(answered_at)
+        return legs
 
     @property
     def cancellable(self) -> bool:

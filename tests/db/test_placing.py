@@ -16,7 +16,7 @@ from tests.db.calls import SCREEN, a_call, add_accounts, end, open_store
 
 
 async def test_an_order_as_it_was_placed(database: Database) -> None:
-    """Everything that was known comes back; the shown number is remembered for the account (A3)."""
+    """Everything that was known comes back; the shown number is remembered for the account."""
     (who,) = await add_accounts(database)
     call = a_call(who, withheld=True, node="main", customer_caller_id="0355556666")
     call.plan_legs("PJSIP/{number}@trunk")
@@ -30,7 +30,7 @@ async def test_an_order_as_it_was_placed(database: Database) -> None:
 
 
 async def test_the_limit_is_never_exceeded(database: Database, database_url: str) -> None:
-    """C5: 同時通話数 holds for two processes that place at once; whoever is refused leaves nothing."""
+    """同時通話数 holds for two processes that place at once; whoever is refused leaves nothing."""
     accounts = await add_accounts(database, 12)
     async with open_database(database_url) as other, open_store(database) as one, open_store(other) as two:
         outcomes = await asyncio.gather(
@@ -38,7 +38,7 @@ async def test_the_limit_is_never_exceeded(database: Database, database_url: str
             return_exceptions=True,
         )
         refused = [outcome for outcome in outcomes if isinstance(outcome, CapacityError)]
-        assert len(refused) == 12 - 3, "a callback takes 2 channels (A10): 3 fit into 7"
+        assert len(refused) == 12 - 3, "a callback takes 2 channels: 3 fit into 7"
         assert refused[0].limit == 7
         assert await one.reserved_channels() == 6
         assert len(await one.all_open()) == 3
@@ -69,7 +69,7 @@ async def test_one_call_an_agent(database: Database, database_url: str) -> None:
 
 
 async def test_the_same_key_places_once(database: Database, database_url: str) -> None:
-    """C8: however often, and wherever, the same key gives the same callback: even while it is going on."""
+    """However often, and wherever, the same key gives the same callback: even while it is going on."""
     (who,) = await add_accounts(database)
     async with open_database(database_url) as other, open_store(database) as one, open_store(other) as two:
         outcomes = await asyncio.gather(

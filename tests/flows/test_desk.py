@@ -143,7 +143,7 @@ async def office(scene: Scene) -> AsyncIterator[Office]:
 
 
 async def test_an_order_is_carried_out(office: Office) -> None:
-    """A4 「コールバック発信を実行します。よろしいですか?」 → OK."""
+    """「「コールバック発信を実行します。よろしいですか?」と表示後、「OK」をクリックします。」"""
     office.scene.phones("rings, answers", "rings, answers, until talking, hangs up")
     call = await office.place()
     assert (call.state, call.node, call.login) == (State.ACCEPTED, NODE, "tanaka")
@@ -165,7 +165,7 @@ async def test_an_order_is_carried_out(office: Office) -> None:
     ],
 )
 async def test_what_is_dialled(office: Office, typed: str, dialled: str, shown: str | None) -> None:
-    """A7: the prefix's number beats the screen's choice on leg 2; leg 1 keeps the screen's."""
+    """The prefix's number beats the screen's choice on leg 2; leg 1 keeps the screen's."""
     if shown is None:
         call = await office.desk.check(office.who, caller_id=SCREEN, customer_number=typed)
         assert call.customer_number == CUSTOMER
@@ -176,18 +176,19 @@ async def test_what_is_dialled(office: Office, typed: str, dialled: str, shown: 
 
 
 REFUSALS: list[tuple[dict[str, Any], dict[str, Any], type[KakehashiError], str | None]] = [
-    # A2 エージェント利用, サインイン端末 = 外線番号; the topmost administrator can never be an agent.
+    # 「アカウントのエージェント利用が無効であるか、サインイン端末が内線番号になっています」
+    # 「最上位のシステム管理者アカウントではエージェント機能を利用できません」
     ({"agent": False}, {}, CallbackUnavailableError, None),
     ({"device": Device.EXTENSION, "device_number": "7001"}, {}, CallbackUnavailableError, None),
     ({"device_number": None}, {}, CallbackUnavailableError, None),
     ({"topmost": True}, {}, CallbackUnavailableError, None),
-    # A2 That number must not be one of the company's own: refused again when dialling.
+    # That number must not be one of the company's own: refused again when dialling.
     ({"device_number": "0366667777"}, {}, OwnCompanyNumberError, "device_number"),
     ({"device_number": "110"}, {}, EmergencyNumberError, "device_number"),
-    # A8, A9
+    # A number that this account may not show
     ({}, {"caller_id": "0366667777"}, CallerIdNotAllowedError, "caller_id"),
     ({}, {"caller_id": ""}, NumberMissingError, "caller_id"),
-    # A3 9–30 digits
+    # 「9桁 ~ 30桁で電話番号を入力します。」
     ({}, {"customer_number": ""}, NumberMissingError, "customer_number"),
     ({}, {"customer_number": "03123456"}, NumberLengthError, "customer_number"),
     ({}, {"customer_number": "0" * 31}, NumberLengthError, "customer_number"),
@@ -215,7 +216,7 @@ async def test_refused_orders_leave_nothing(
 
 
 async def test_no_caller_id(office: Office) -> None:
-    """A8 「通知番号に選択可能な電話番号がありません…」"""
+    """「通知番号に選択可能な電話番号がありません」"""
     office.directory.facts = replace(office.directory.facts, caller_ids=[])
     with pytest.raises(NoCallerIdError):
         await office.place()
@@ -223,7 +224,8 @@ async def test_no_caller_id(office: Office) -> None:
 
 
 async def test_caller_ids_that_were_offered(office: Office) -> None:
-    """A9: an open page keeps its candidates, as long as the company owns them."""
+    """「管理画面が更新されるまで、通知番号の情報を保持します」: an open page
+    keeps its candidates, as long as the company owns them."""
     office.scene.phones("declines 486", "")
     office.directory.facts = replace(office.directory.facts, caller_ids=[])
     call = await office.place(offered=[SCREEN, "0399999999"])
@@ -250,7 +252,7 @@ async def test_telephony_down(office: Office) -> None:
 
 
 async def test_capacity_and_busy(office: Office) -> None:
-    """A10, C5: two channels a callback, one callback an agent."""
+    """「1回の通話で同時通話数を「2」通話消費する」: two channels a callback, one callback an agent."""
     await office.place()
     with pytest.raises(AgentBusyError):
         await office.place()
@@ -299,7 +301,7 @@ async def test_whoever_orders_may_leave(office: Office) -> None:
 
 
 async def test_the_owner_cancels(office: Office) -> None:
-    """C3, until the customer answers."""
+    """Until the customer answers."""
     office.scene.phones("rings", "")
     call = await office.place()
     await office.scene.asterisk.until(f"{AGENT} rings")
@@ -310,7 +312,7 @@ async def test_the_owner_cancels(office: Office) -> None:
 
 
 async def test_the_owner_cannot_cut_a_conversation(office: Office) -> None:
-    """C3: then one hangs up; an administrator always can (A16)."""
+    """Then one hangs up; an administrator always can."""
     office.scene.phones("rings, answers", "rings, answers")
     call = await office.place()
     await office.scene.asterisk.until("talking")
@@ -426,7 +428,7 @@ async def breaks(*arguments: object) -> None:
 
 
 async def test_adopted_at_the_start(scene: Scene) -> None:
-    """C6: what this node had open when it stopped is taken over before anything new."""
+    """What this node had open when it stopped is taken over before anything new."""
     await left_up(scene)
     async with open_office(scene):
         await eventually(lambda: len(scene.client.bus.listeners()) == 2)

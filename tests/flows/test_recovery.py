@@ -1,4 +1,4 @@
-"""The next start: what is up goes on, what ended meanwhile is written down from Asterisk's own records (C6, C7)."""
+"""The next start: what is up goes on, what ended meanwhile is written down from Asterisk's own records."""
 
 import asyncio
 from collections.abc import Collection

@@ -38,7 +38,7 @@ async def test_lost_at_each_step(moment: str, agent: str, customer: str, accepta
 
 @pytest.mark.parametrize(("moment", "agent", "customer"), TALKING, ids=ids)
 async def test_a_conversation_outlives_the_socket(scene: Scene, moment: str, agent: str, customer: str) -> None:
-    """C6: two people talk; that we were away for a moment is nothing to them, nor to their record."""
+    """Two people talk; that we were away for a moment is nothing to them, nor to their record."""
     scene.upon(moment, scene.asterisk.cut_socket)
     task = scene.start()
     scene.phones(agent, customer)
