@@ -120,6 +120,13 @@ class Settings(BaseSettings):
             raise ValueError("must contain {number} once")
         return value
 
+    @field_validator("cdr_export_url")
+    @classmethod
+    def _postgres(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("use postgresql://")
+        return value
+
     @field_validator("http_bind", "agi_bind")
     @classmethod
     def _host_and_port(cls, value: str) -> str:

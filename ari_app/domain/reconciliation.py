@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from ari_app.domain.callback import Callback
+from ari_app.domain.callback import Callback, channel_id
 from ari_app.domain.cdr import CdrRow
 from ari_app.domain.ending import CAUSE_NORMAL, Party
 from ari_app.domain.leg import Role
@@ -110,6 +110,8 @@ def compare(call: CallRecord) -> list[Finding]:
             if _dialled(call, role):
                 findings.append(Finding(Kind.MISSING, call.call_id, role, "end", None, leg.ended_at if leg else None))
         elif leg is None:
+            if row.uniqueid != channel_id(call.call_id, role):
+                continue  # a channel that came in: its id is the switch's, and tells no call
             findings.append(Finding(Kind.EXTRA, call.call_id, role, "start", row.start, None))
         else:
             peer = next((call.legs[other] for other in call.legs if other is not role), None)

@@ -12,9 +12,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import insert, text
 
+from ari_app.config import load_settings
 from ari_app.domain.account import Account
 from ari_app.domain.cdr import CdrRow
-from ari_app.errors import CdrExportError, DatabaseUnavailableError
+from ari_app.errors import CdrExportError, ConfigurationError, DatabaseUnavailableError
 from ari_app.jobs.cdr_export import CdrExport
 from ari_app.jobs.rounds import every
 from db.cdrs import CdrStore
@@ -188,6 +189,7 @@ async def test_outage_of_theirs(sqlite_url: str, theirs: Theirs) -> None:
                     await asyncio.sleep(0.05)
 
 
-async def test_a_url_that_is_wrong_is_found_at_start() -> None:
-    with pytest.raises(Exception, match="postgresql"):
-        open_database("mysql://somewhere/asterisk")
+def test_a_url_that_is_wrong_is_found_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAKEHASHI_CDR_EXPORT_URL", "mysql://somewhere/asterisk")
+    with pytest.raises(ConfigurationError, match="KAKEHASHI_CDR_EXPORT_URL"):
+        load_settings()

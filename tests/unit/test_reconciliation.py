@@ -156,6 +156,11 @@ def test_a_row_without_a_leg_is_extra() -> None:
     assert (found.kind, found.leg, found.ours) == (Kind.EXTRA, CUSTOMER, call.rows[CUSTOMER].start)
 
 
+def test_a_channel_that_came_in_is_not_judged() -> None:
+    call = with_row(joined(), CUSTOMER, uniqueid="1795260414.1")
+    assert compare(replace(call, order=None, legs={AGENT: call.legs[AGENT]})) == []
+
+
 def test_end_of_a_call() -> None:
     """Our word for it; where we know nothing of the call, the last of its records, if all have one."""
     call = joined()
