@@ -148,9 +148,7 @@ class AriSwitch:
         known = await self._past.look_up([leg.channel_id for leg in missed], since)
         # Who left first ended the call: in that order, those of whom nothing is known last.
         last = self._clock.now()
-        for line in sorted(
-            lines, key=lambda line: ((fact := known.get(line.leg.channel_id)) and fact.ended_at) or last
-        ):
+        for line in sorted(lines, key=lambda line: (fact := known.get(line.leg.channel_id)) and fact.ended_at or last):
             line.resync(states.get(line.leg.channel_id), known.get(line.leg.channel_id))
 
     def _is_ours(self, channel: dict[str, Any]) -> bool:

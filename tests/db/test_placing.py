@@ -34,7 +34,10 @@ async def test_the_limit_is_never_exceeded(database: Database, database_url: str
     accounts = await add_accounts(database, 12)
     async with open_database(database_url) as other, open_store(database) as one, open_store(other) as two:
         outcomes = await asyncio.gather(
-            *((one, two)[number % 2].place(a_call(who, number), limit=7) for number, who in enumerate(accounts)),
+            *(
+                (one, two)[number % 2].place(a_call(who, number), limit=7)
+                for number, who in enumerate(accounts)
+            ),
             return_exceptions=True,
         )
         refused = [outcome for outcome in outcomes if isinstance(outcome, CapacityError)]
@@ -202,3 +205,4 @@ async def test_last_caller_id_follows_the_latest_order(database: Database) -> No
     assert (await AccountStore(database).get(who.id)).last_caller_id == "0322220000"
     async with database.read() as connection:
         assert len((await connection.execute(select(callback.c.id))).all()) == 2
+

@@ -140,7 +140,9 @@ async def test_one_wrong_order_does_not_take_the_others(database: Database, who:
         right = a_call(other, 2)
         await store.place(right, limit=100)
         bad = [replace(row, cause=None) for row in end(wrong)]  # type: ignore[arg-type]
-        outcomes = await asyncio.gather(store.close(wrong, bad), store.close(right, end(right)), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            store.close(wrong, bad), store.close(right, end(right)), return_exceptions=True
+        )
         assert isinstance(outcomes[0], Exception)
         assert outcomes[1] is None
         await store.place(a_call(other, 3), limit=100)
@@ -317,3 +319,4 @@ async def test_a_database_closed_to_us(database: Database, postgres: PostgresClu
         postgres.sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         await closing
         assert await store.reserved_channels() == 0
+

@@ -6,6 +6,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.fakes.asterisk import PASSWORD, USERNAME, Asterisk, running_asterisk
+from tests.fakes.office import NoPast
+from tests.fakes.records import Records
+
 from ari_app.ari.client import AriClient, open_client
 from ari_app.ari.events import AriEvent
 from ari_app.ari.switch import AriSwitch
@@ -17,9 +21,6 @@ from ari_app.domain.leg import Role
 from ari_app.flows.callback import CallbackRules, Floor, run_callback
 from ari_app.flows.journal import Journal
 from ari_app.ports import Event
-from tests.fakes.asterisk import PASSWORD, USERNAME, Asterisk, running_asterisk
-from tests.fakes.office import NoPast
-from tests.fakes.records import Records
 
 AGENT, CUSTOMER = "09011110001", "08022220002"
 SCREEN, PREFIXED = "0312345678", "0355556666"

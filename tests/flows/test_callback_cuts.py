@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
+from tests.fakes.scene import AGENT, CUSTOMER, Scene, new_call, open_scene
 
 from ari_app.domain.callback import Acceptance
 from ari_app.domain.ending import Party
 from ari_app.ports import SwitchError
-from tests.fakes.scene import AGENT, CUSTOMER, Scene, new_call, open_scene
 
 RINGS = "rings"
 TALKS = "rings, answers"
@@ -196,7 +196,7 @@ async def test_agent_leaves_while_the_database_is_slow(scene: Scene) -> None:
     """Nothing is dialled that was not written down; whoever leaves meanwhile is not called for."""
     scene.upon("ringing_customer saving", scene.records.open.clear)
     task = scene.start()
-    scene.phones("rings, answers, until ringing_customer saving, hangs up", "rings")
+    scene.phones(f"rings, answers, until ringing_customer saving, hangs up", "rings")
     await scene.asterisk.until("closing")
     scene.records.open.set()
     await task

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
+from tests.fakes.scene import AGENT, CUSTOMER, PREFIXED, SCREEN, Scene, new_call, open_scene
 
 from ari_app.domain.callback import Acceptance
 from ari_app.domain.ending import Party, Reason
-from tests.fakes.scene import AGENT, CUSTOMER, PREFIXED, SCREEN, Scene, new_call, open_scene
 
 TALKED = "rings, answers"
 GUARDED = "rings, answers, hears press-1, presses 1"

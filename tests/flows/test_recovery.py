@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from tests.fakes.scene import AGENT, CUSTOMER, PATIENT_S, Scene, eventually
 
 from ari_app.ari.client import AriError
 from ari_app.domain.callback import State
 from ari_app.flows.callback import CallbackRules
 from ari_app.flows.recovery import resume
 from ari_app.ports import PastLeg
-from tests.fakes.scene import AGENT, CUSTOMER, PATIENT_S, Scene, eventually
 
 RULES = CallbackRules(PATIENT_S, PATIENT_S, PATIENT_S, "PJSIP/{number}@trunk")
 
@@ -252,3 +252,5 @@ async def test_a_switch_that_refuses_to_look(scene: Scene) -> None:
     assert scene.call.ended_at is not None
     await scene.switch.sweep()
     await scene.switch.sweep()
+
+

@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-
-from ari_app.domain.callback import Acceptance
 from tests.fakes.scene import AGENT, CUSTOMER, Scene, eventually, new_call, open_scene
 from tests.flows.test_callback_cuts import ALL, TALKING, TALKS, ids
+
+from ari_app.domain.callback import Acceptance
 
 
 def lose_socket(scene: Scene) -> None:
