@@ -38,23 +38,22 @@ def run(
 
     async def work(services: "Services") -> bool:
         zone = services.settings.zone
-        period = Period(parse_local(start, zone, "from"), parse_local(end, zone, "to"))
-        return await _reconcile(services, period, node, as_json=as_json)
+        since, until = parse_local(start, zone, "from"), parse_local(end, zone, "to")
+        Period(since, until)  # refuses one that ends before it begins
+        return await _reconcile(services, since, until, node, as_json=as_json)
 
     if not with_services(work):
         raise typer.Exit(1)
 
 
-async def _reconcile(services: "Services", period: Period, node: str, *, as_json: bool) -> bool:
+async def _reconcile(services: "Services", since: datetime, until: datetime, node: str, *, as_json: bool) -> bool:
     """Print the findings as they are found, and the sum; whether there were none."""
     from ari_app.main import open_reconciliation  # takes a second to load: not for `--help`
 
     zone = services.settings.zone
     items: list[dict[str, Any]] = []
     count = legs = uncovered = 0
-    if period.start is None or period.end is None:
-        raise ValueError("an open period")
-    async for compared in open_reconciliation(services, node).placed(period.start, period.end):
+    async for compared in open_reconciliation(services, node).placed(since, until):
         legs, uncovered, count = legs + compared.legs, uncovered + compared.uncovered, count + len(compared.findings)
         for finding in compared.findings:
             if as_json:
