@@ -162,6 +162,11 @@ def is_call_id(text: str) -> bool:
     return _CALL_ID.fullmatch(text) is not None
 
 
+def first_id(moment: datetime) -> str:
+    """What the ids of the calls placed from `moment` on do not sort before: an id begins with its milliseconds."""
+    return f"{int(moment.timestamp() * 1000):012x}"
+
+
 def channel_id(call_id: str, role: Role) -> str:
     """The id of a leg's channel: known before the switch is asked, and readable back by `call_of_channel`."""
     return f"{call_id}-{role.value}"
