@@ -20,6 +20,8 @@ from ari_app.errors import PortInUseError
 from ari_app.flows.callback import CallbackRules, Floor
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.flows.journal import Journal
+from ari_app.flows.reception import Reception
+from ari_app.flows.returned_call import Hall
 from ari_app.ports import Clock, PastLegs
 from db import schema
 from db.access import AccessStore
@@ -30,6 +32,7 @@ from db.directory import NumberDirectory
 from db.engine import open_database
 from db.nodes import NodeStore
 from db.numbers import NumberStore
+from db.returned_calls import ReturnedCallStore
 from web.app import create_app
 from web.services import Services
 
@@ -56,6 +59,10 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
             switch = await stack.enter_async_context(_open_switch(settings, clock, past))
             floor = Floor(switch, Journal(callbacks, bus, node), clock)
             await stack.enter_async_context(desk.running(floor, past, _callback_rules(settings), node))
+            returned_calls = ReturnedCallStore(database)
+            await stack.enter_async_context(returned_calls.running())
+            reception = Reception(Hall(switch, returned_calls, clock, _callback_rules(settings)), order_rules, node)
+            await stack.enter_async_context(reception.running(past))
             stack.push_async_callback(nodes.leave, node)
         yield Services(
             settings=settings,

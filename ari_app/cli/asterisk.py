@@ -159,6 +159,7 @@ def _config(
         rtp_ports=port_range(rtp_ports),
         trunk=_trunk(trunk),
         sip_bind=sip_bind or None,
+        ari_app=load_settings().ari_app,
     )
 
 

@@ -5,6 +5,7 @@ from db.tables.accounts import account, resource_grant
 from db.tables.base import metadata
 from db.tables.calls import callback, cdr, channel_reservation, idempotency_key, node
 from db.tables.numbers import call_center, call_center_agent, call_center_number, number, prefix
+from db.tables.returned_calls import returned_call
 
 __all__ = [
     "account",
@@ -22,5 +23,6 @@ __all__ = [
     "number",
     "prefix",
     "resource_grant",
+    "returned_call",
     "session",
 ]
