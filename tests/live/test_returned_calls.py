@@ -1,12 +1,14 @@
 """Customers who ring a shown number back: whose phone rings, who hears whom, what is written."""
 
 import asyncio
+import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from ari_app.ari.client import open_client
 from ari_app.asterisk import instance
 from ari_app.asterisk.carrier import AGENT_TONE_HZ, CUSTOMER_TONE_HZ
 from ari_app.asterisk.tones import heard_s
@@ -23,6 +25,7 @@ from .exchange import Exchange, running_exchange, settings_for
 from .expected_row import Row, check_row
 from .office import PREFIX, PREFIX_SHOWN, SHOWN, Office, customer_number, open_office
 from .recordings import growing, loud_s, recordings_of
+from .service import Service
 from .waiting import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
@@ -243,6 +246,47 @@ async def test_at_the_limit_the_notice_is_heard(own_exchange: Exchange, tmp_path
         await office.cancel(other, ADMIN)
         await office.ended(other)
         assert await office.services.callbacks.reserved_channels() == 0
+
+
+async def test_killed_while_it_rings(own_exchange: Exchange, tmp_path: Path) -> None:
+    """The next start ends the agent's ringing and tells the customer, who has heard it ring until then."""
+    settings = settings_for(own_exchange.connection, tmp_path, ring_agent_s=60.0)
+    async with open_office(settings, own_exchange.carrier) as office:
+        who, customer = await office.agent("33"), customer_number("32")
+        await _called(office, who, customer)
+        silent = f"{_phone(who)[:-2]}12"
+        await office.services.accounts.set(who.login, {"device_number": silent})
+    service = Service(settings, tmp_path / "serve.log")
+    await service.start()
+    await asyncio.to_thread(own_exchange.carrier.call, SHOWN, caller=customer)
+    await office.called(silent)
+    await service.end(signal.SIGKILL)
+    async with open_services(settings, telephony=True, node="main") as services:
+        office = Office(services, own_exchange.carrier, [])
+        call, agent_row, customer_row = await _ended(office, await _open(office, customer, lambda call: call))
+        assert (call.reason, call.ended_by, call.talking_at) == (Reason.INTERRUPTED, SYSTEM, None)
+        assert agent_row is not None
+        assert (agent_row.disposition, agent_row.ended_by) == (Disposition.FAILED, SYSTEM)
+        check_row(customer_row, Row(ANSWERED, SYSTEM, 16, NOTICE_S, (7, 30)))
+        await _notice_heard(office, customer)
+        await eventually(office.at_rest)
+        assert await services.callbacks.reserved_channels() == 0
+
+
+async def test_a_customer_who_waited_for_the_application_is_received(own_exchange: Exchange, tmp_path: Path) -> None:
+    """The call came in on the socket of a process that died before it looked."""
+    settings = settings_for(own_exchange.connection, tmp_path)
+    access = (settings.ari_url, settings.ari_username, settings.ari_password.get_secret_value())
+    customer = customer_number("32")
+    async with open_client(*access, settings.ari_app) as client:
+        await client.wait_connected()
+        await asyncio.to_thread(own_exchange.carrier.call, SHOWN, caller=customer)
+        await eventually(client.channels.list)
+    async with open_office(settings, own_exchange.carrier) as office:
+        call, _, customer_row = await _ended(office, await _open(office, customer, lambda call: call))
+        assert (call.reason, call.ended_by) == (Reason.NO_ANSWER, SYSTEM)
+        check_row(customer_row, Row(ANSWERED, SYSTEM, 16, NOTICE_S, (7, 30)))
+        await _notice_heard(office, customer)
 
 
 async def test_a_conversation_survives_the_application(own_exchange: Exchange, tmp_path: Path) -> None:
