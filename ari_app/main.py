@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 import structlog
 from aiohttp import web
 
+from ari_app.ami.trunk import TrunkWatch
 from ari_app.ari.client import open_client
 from ari_app.ari.switch import AriSwitch
 from ari_app.asterisk.cel import CelFile
@@ -53,7 +54,7 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         accounts, numbers, nodes = AccountStore(database), NumberStore(database), NodeStore(database)
         order_rules = OrderRules(settings.toll_policy, settings.channel_limit, settings.accept)
         desk = Desk(callbacks, NumberDirectory(database), nodes, bus, clock, order_rules)
-        switch = None
+        switch = trunk = None
         if telephony:
             past = CelFile(settings.cel_file)
             switch = await stack.enter_async_context(_open_switch(settings, clock, past))
@@ -63,6 +64,9 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
             await stack.enter_async_context(returned_calls.running())
             reception = Reception(Hall(switch, returned_calls, clock, _callback_rules(settings)), order_rules, node)
             await stack.enter_async_context(reception.running(past))
+            if settings.ami_url:
+                trunk = TrunkWatch()
+                await stack.enter_async_context(trunk.running(settings))
             stack.push_async_callback(nodes.leave, node)
         yield Services(
             settings=settings,
@@ -77,6 +81,7 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
             nodes=nodes,
             desk=desk,
             switch=switch,
+            trunk=trunk,
         )
 
 

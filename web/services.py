@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from ari_app.ami.trunk import TrunkWatch
 from ari_app.config import Settings
 from ari_app.flows.desk import Desk
 from ari_app.ports import Bus, Clock, Switch
@@ -18,7 +19,8 @@ from db.numbers import NumberStore
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The installation's objects. `switch` is None where this process runs no telephony."""
+    """The installation's objects. `switch` is None where this process runs no telephony, `trunk` also where no
+    AMI_URL is set."""
 
     settings: Settings
     clock: Clock
@@ -32,6 +34,7 @@ class Services:
     nodes: NodeStore
     desk: Desk
     switch: Switch | None = None
+    trunk: TrunkWatch | None = None
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
