@@ -386,6 +386,12 @@ class DatabaseUnavailableError(KakehashiError):
     code = "database_unavailable"
 
 
+class AmiUnavailableError(KakehashiError):
+    """Asterisk の AMI（{url}）を使えません: {reason}"""
+
+    code = "ami_unavailable"
+
+
 class ConfigurationError(KakehashiError):
     """設定 {field} が正しくありません: {problem}"""
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 import structlog
 from aiohttp import web
 
+from ari_app.ami.trunk import TrunkWatch
 from ari_app.ari.client import open_client
 from ari_app.ari.switch import AriSwitch
 from ari_app.asterisk.cel import CelFile
@@ -20,6 +21,8 @@ from ari_app.errors import PortInUseError
 from ari_app.flows.callback import CallbackRules, Floor
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.flows.journal import Journal
+from ari_app.flows.reception import Reception
+from ari_app.flows.returned_call import Hall
 from ari_app.jobs.cdr_export import INTERVAL_S, JOB, CdrExport
 from ari_app.jobs.reconcile import INTERVAL, Reconciliation, ReconciliationJob
 from ari_app.jobs.rounds import every
@@ -36,6 +39,7 @@ from db.foreign_cdr import ForeignCdr
 from db.job_positions import JobPositions
 from db.nodes import NodeStore
 from db.numbers import NumberStore
+from db.returned_calls import ReturnedCallStore
 from web.app import create_app
 from web.services import Services
 
@@ -56,12 +60,19 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         accounts, numbers, nodes = AccountStore(database), NumberStore(database), NodeStore(database)
         order_rules = OrderRules(settings.toll_policy, settings.channel_limit, settings.accept)
         desk = Desk(callbacks, NumberDirectory(database), nodes, bus, clock, order_rules)
-        switch = None
+        switch = trunk = None
         if telephony:
             past = CelFile(settings.cel_file)
             switch = await stack.enter_async_context(_open_switch(settings, clock, past))
             floor = Floor(switch, Journal(callbacks, bus, node), clock)
             await stack.enter_async_context(desk.running(floor, past, _callback_rules(settings), node))
+            returned_calls = ReturnedCallStore(database)
+            await stack.enter_async_context(returned_calls.running())
+            reception = Reception(Hall(switch, returned_calls, clock, _callback_rules(settings)), order_rules, node)
+            await stack.enter_async_context(reception.running(past))
+            if settings.ami_url:
+                trunk = TrunkWatch()
+                await stack.enter_async_context(trunk.running(settings))
             stack.push_async_callback(nodes.leave, node)
         yield Services(
             settings=settings,
@@ -76,6 +87,7 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
             nodes=nodes,
             desk=desk,
             switch=switch,
+            trunk=trunk,
         )
 
 

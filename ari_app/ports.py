@@ -1,6 +1,6 @@
 """What the flows need of the world, as protocols: the switch, the records, the directory, the clock, the bus."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +12,7 @@ from ari_app.domain.cdr import CdrRow
 from ari_app.domain.ending import LegEnd, Party
 from ari_app.domain.leg import Leg
 from ari_app.domain.prefix import Prefixes
+from ari_app.domain.returned_call import ReturnedCall
 
 
 class LegEnded(Exception):  # noqa: N818 - an event of the call, not an error
@@ -54,6 +55,15 @@ class Line(Protocol):
     async def key(self, digit: str, *, prompt: str, timeout: float) -> bool:
         """Play `prompt` (a name under sounds/) until `digit` is pressed: True, or False after `timeout` seconds."""
 
+    async def ringback(self) -> None:
+        """Let the caller of a leg that came in hear that it rings."""
+
+    async def answer(self) -> None:
+        """Answer a leg that came in; harmless to repeat."""
+
+    async def say(self, prompt: str, *, timeout: float) -> None:
+        """Play `prompt` (a name under sounds/) to its end, `timeout` seconds at most."""
+
     def end_with(self, end: LegEnd) -> None:
         """State how this leg ends: the reason is ours, not the switch's. The first one stated counts."""
 
@@ -71,6 +81,17 @@ class Channel:
     number: str
     created_at: datetime
     bridge_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A call that came in and waits: `called` is the number dialled, `caller` empty where it was withheld."""
+
+    at: datetime
+    channel_id: str
+    channel_name: str
+    called: str
+    caller: str
 
 
 class Switch(Protocol):
@@ -94,6 +115,15 @@ class Switch(Protocol):
 
     def adopt(self, leg: Leg, peer: Leg, call_id: str) -> AbstractAsyncContextManager[Line]:
         """As `line`, for a channel that was there before us; one that is gone has its end in `leg`."""
+
+    def arrivals(self, take: Callable[[Arrival], None]) -> AbstractAsyncContextManager[None]:
+        """Inside the block `take`, which never waits, is given every call that comes in or is waiting already.
+
+        A call may be given twice.
+        """
+
+    async def release(self, channel_id: str) -> None:
+        """Give a call that came in back to the dialplan, which plays a notice; one that is gone is success."""
 
     async def cut(self, channel_id: str, end: LegEnd) -> bool:
         """End a leg of ours with a stated end; False when no flow here has that channel."""
@@ -189,6 +219,32 @@ class CallbackRecords(Protocol):
 
     async def get(self, callback_id: str) -> Callback:
         """Raises NotFoundError."""
+
+
+class ReturnedCallRecords(Protocol):
+    """Where returned calls are written down; each await returns once it is durable."""
+
+    async def candidates(self, called: str, caller: str) -> list[Account]:
+        """The agents a call may be put through to, in order: who called the caller from that number, the last first,
+        then the call centers' by login. Nobody for a caller that is one of the company's own numbers.
+        """
+
+    async def begin(
+        self, call: ReturnedCall, candidates: Sequence[Account], assign: Callable[[Account], None], *, limit: int
+    ) -> None:
+        """Write the call and reserve its channels of `limit`, atomically; `assign` is given the first free candidate.
+
+        At the limit nobody is assigned and the call's reason is no_channel. Raises DatabaseUnavailableError.
+        """
+
+    def note(self, call: ReturnedCall) -> None:
+        """Write the call's present state: durable in a moment."""
+
+    async def close(self, call: ReturnedCall, rows: list[CdrRow]) -> None:
+        """Write the ended call and its rows once, and give its channels back."""
+
+    async def open_calls(self, node: str) -> list[ReturnedCall]:
+        """This node's returned calls that have not ended."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,17 @@ class Close:
 Order = Place | Save | Close
 
 
+def write_rows(connection: Connection, rows: Sequence[CdrRow]) -> None:
+    """Each row once, however often it is written."""
+    if rows:
+        connection.execute(_CDR_INSERT[connection.dialect.name], [_cdr_values(row) for row in rows])
+
+
+def release(connection: Connection, call_ids: Sequence[str]) -> None:
+    """Give calls' channels back."""
+    connection.execute(_RELEASE, [{"of": call_id} for call_id in call_ids])
+
+
 def state_of(call: Callback) -> dict[str, Any]:
     """What a save writes: taken now, for the call goes on while it waits to be written."""
     return {name: getattr(call, name) for name in _CHANGING} | {"legs": [replace(leg) for leg in call.legs]}
@@ -162,9 +173,8 @@ def _close(connection: Connection, orders: list[Close]) -> None:
     if not orders:
         return
     connection.execute(_UPDATE, [{"of": order.callback_id, **order.values} for order in orders])
-    if rows := [_cdr_values(row) for order in orders for row in order.rows]:
-        connection.execute(_CDR_INSERT[connection.dialect.name], rows)
-    connection.execute(_RELEASE, [{"of": order.callback_id} for order in orders])
+    write_rows(connection, [row for order in orders for row in order.rows])
+    release(connection, [order.callback_id for order in orders])
 
 
 _UPDATE = (

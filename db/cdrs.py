@@ -11,7 +11,7 @@ from ari_app.domain.schedule import ALWAYS, Period
 from db.engine import Database
 from db.paging import Cursor, Page, count_found, prefix_range, read_page
 from db.reach import RowReach
-from db.tables import callback, cdr
+from db.tables import callback, cdr, returned_call
 
 CDR_COLUMNS = [cdr.c[field.name] for field in fields(CdrRow)]
 
@@ -114,7 +114,10 @@ def _conditions(search: CdrSearch) -> list[ColumnElement[bool]]:
 
 
 def _owner() -> ColumnElement[Any]:
-    return select(callback.c.account_id).where(callback.c.id == cdr.c.call_id).scalar_subquery()
+    return func.coalesce(
+        select(callback.c.account_id).where(callback.c.id == cdr.c.call_id).scalar_subquery(),
+        select(returned_call.c.account_id).where(returned_call.c.id == cdr.c.call_id).scalar_subquery(),
+    )
 
 
 def _row(row: RowMapping) -> CdrRow:

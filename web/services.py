@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from ari_app.ami.trunk import TrunkWatch
 from ari_app.config import Settings
 from ari_app.domain.reconciliation import Tally
 from ari_app.flows.desk import Desk
@@ -19,10 +20,8 @@ from db.numbers import NumberStore
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The installation's objects. `switch` is None where this process runs no telephony.
-
-    `reconciled` is counted where this process runs the jobs.
-    """
+    """The installation's objects. `switch` is None where this process runs no telephony, `trunk` also where no
+    AMI_URL is set; `reconciled` is counted where this process runs the jobs."""
 
     settings: Settings
     clock: Clock
@@ -37,6 +36,7 @@ class Services:
     desk: Desk
     switch: Switch | None = None
     reconciled: Tally = field(default_factory=Tally)
+    trunk: TrunkWatch | None = None
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

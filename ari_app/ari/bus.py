@@ -1,6 +1,6 @@
 """Who hears which channel's events: the only per-call state of the telephony side."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
@@ -26,6 +26,7 @@ class EventBus(Generic[L]):
 
     def __init__(self) -> None:
         self._listeners: dict[str, L] = {}
+        self.stranger: Callable[[AriEvent], None] | None = None  # takes what has no listener
 
     @contextmanager
     def subscribed(self, channel_id: str, listener: L) -> Iterator[None]:
@@ -41,10 +42,11 @@ class EventBus(Generic[L]):
     def dispatch(self, event: AriEvent) -> None:
         """Hand an event to its listener. A listener's defect must not stop the reader."""
         listener = self._listeners.get(event.channel_id)
-        if listener is None:
+        take = listener.take if listener is not None else self.stranger
+        if take is None:
             return
         try:
-            listener.take(event)
+            take(event)
         except Exception:
             log.exception("listener_broken", channel_id=event.channel_id, event_type=event.type)
 

@@ -17,9 +17,10 @@ class AriEvent:
 
 @dataclass(frozen=True, slots=True)
 class StasisStart(AriEvent):
-    """A channel came under our control."""
+    """A channel came under our control; `args` are the dialplan's, for a call that came in."""
 
     name: str
+    args: tuple[str, ...] = ()
     type: ClassVar[str] = "StasisStart"
 
 
@@ -49,6 +50,13 @@ class ChannelDtmfReceived(AriEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class PlaybackFinished(AriEvent):
+    """A prompt was played on the channel, or could not be."""
+
+    type: ClassVar[str] = "PlaybackFinished"
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelDestroyed(AriEvent):
     """A channel is gone. `cause` is Q.850, `tech_cause` the SIP status behind it or None."""
 
@@ -65,7 +73,15 @@ class ApplicationReplaced(AriEvent):
     type: ClassVar[str] = "ApplicationReplaced"
 
 
-READ = (StasisStart, ChannelStateChange, Dial, ChannelDtmfReceived, ChannelDestroyed, ApplicationReplaced)
+READ = (
+    StasisStart,
+    ChannelStateChange,
+    Dial,
+    ChannelDtmfReceived,
+    PlaybackFinished,
+    ChannelDestroyed,
+    ApplicationReplaced,
+)
 
 
 def parse(message: dict[str, Any]) -> AriEvent | None:
@@ -85,7 +101,7 @@ def _at(message: dict[str, Any]) -> datetime:
 
 def _stasis_start(message: dict[str, Any]) -> AriEvent:
     channel = message["channel"]
-    return StasisStart(_at(message), channel["id"], channel["name"])
+    return StasisStart(_at(message), channel["id"], channel["name"], tuple(message.get("args", ())))
 
 
 def _state_change(message: dict[str, Any]) -> AriEvent:
@@ -99,6 +115,10 @@ def _dial(message: dict[str, Any]) -> AriEvent:
 
 def _dtmf(message: dict[str, Any]) -> AriEvent:
     return ChannelDtmfReceived(_at(message), message["channel"]["id"], message["digit"])
+
+
+def _played(message: dict[str, Any]) -> AriEvent:
+    return PlaybackFinished(_at(message), message["playback"]["target_uri"].removeprefix("channel:"))
 
 
 def _destroyed(message: dict[str, Any]) -> AriEvent:
@@ -120,6 +140,7 @@ _READERS = {
     "ChannelStateChange": _state_change,
     "Dial": _dial,
     "ChannelDtmfReceived": _dtmf,
+    "PlaybackFinished": _played,
     "ChannelDestroyed": _destroyed,
     "ApplicationReplaced": _replaced,
 }

@@ -15,9 +15,10 @@ from ari_app.ari.events import (
     ChannelDtmfReceived,
     ChannelStateChange,
     Dial,
+    PlaybackFinished,
     StasisStart,
 )
-from ari_app.domain.ending import CAUSE_NORMAL, LegEnd, Party, Reason, cut, ring_limit
+from ari_app.domain.ending import CAUSE_NORMAL, LegEnd, Party, Reason, cut, given_up, ring_limit
 from ari_app.domain.leg import Leg, Role
 from ari_app.ports import Clock, LegEnded, Line, PastLeg, PastLegs, SwitchError
 from ari_app.shielding import to_the_end
@@ -53,6 +54,7 @@ class AriLine:
         self._past = past
         self._in_stasis = asyncio.Event()
         self._answered = asyncio.Event()
+        self._played = asyncio.Event()
         self._gone = asyncio.Event()
         self._keys: asyncio.Queue[str] = asyncio.Queue()
         self._stated: LegEnd | None = None
@@ -79,6 +81,8 @@ class AriLine:
                 self._answered.set()
             case ChannelDtmfReceived(digit=digit):
                 self._keys.put_nowait(digit)
+            case PlaybackFinished():
+                self._played.set()
             case ChannelDestroyed():
                 self._finish(event)
 
@@ -134,6 +138,9 @@ class AriLine:
             self._gone.set()
             return
         try:
+            if self.leg.inbound:
+                # The end of a channel that we did not create is told to subscribers only (22.10.1).
+                await self._client.applications.subscribe(self._client.app, f"channel:{self.leg.channel_id}")
             channel = await self._client.channels.get(self.leg.channel_id)
         except AriError:
             self._lose(await self._look_up())
@@ -182,6 +189,26 @@ class AriLine:
         with suppress(AriError):  # the prompt had ended by itself
             await self._client.playbacks.stop(playback_id)
         return True
+
+    async def ringback(self) -> None:
+        """Let the caller hear that it rings."""
+        async with self._asking():
+            await self._client.channels.ring(self.leg.channel_id)
+
+    async def answer(self) -> None:
+        """Answer a call that came in; harmless to repeat."""
+        async with self._asking():
+            await self._client.channels.answer(self.leg.channel_id)
+        self.leg.answer(self._clock.now())
+
+    async def say(self, prompt: str, *, timeout: float) -> None:
+        """Play a prompt to its end."""
+        self._played.clear()
+        async with self._asking():
+            await self._client.channels.play(self.leg.channel_id, f"{self.leg.channel_id}-{prompt}", MEDIA + prompt)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._played.wait()
 
     async def hang_up(self) -> None:
         """End the channel and wait until it is gone, so that its time and cause are known; to the end."""
@@ -289,17 +316,12 @@ class AriLine:
         if self._gone.is_set():
             return
         leg = self.leg
-        told = (
-            LegEnd.of_cause(
-                event.cause,
-                event.cause_text,
-                event.tech_cause,
-                answered=leg.answered_at is not None,
-                by=_PARTY[leg.role],
-            )
-            if self._asked_to_dial or leg.dialled
-            else cut(Party.SYSTEM, Reason.INTERRUPTED)  # nobody was at that phone: somebody else's hand on the switch
-        )
+        answered, by = leg.answered_at is not None, _PARTY[leg.role]
+        told = LegEnd.of_cause(event.cause, event.cause_text, event.tech_cause, answered=answered, by=by)
+        if leg.inbound and not answered:
+            told = given_up(by)
+        elif not (self._asked_to_dial or leg.dialled):
+            told = cut(Party.SYSTEM, Reason.INTERRUPTED)  # nobody was at that phone: another hand on the switch
         self._peer_left_first = self._peer.end is not None  # ARI's times are whole milliseconds, its order is exact
         leg.finish(event.at, self._stated or told)
         self._in_stasis.set()  # whoever waits for it need wait no longer

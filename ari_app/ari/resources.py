@@ -46,6 +46,18 @@ class Channels(Resource):
         """POST /channels/{channelId}/dial."""
         await self._client.request("POST", f"channels/{channel_id}/dial", {"timeout": str(timeout_s)})
 
+    async def ring(self, channel_id: str) -> None:
+        """POST /channels/{channelId}/ring: tell the caller that it rings."""
+        await self._client.request("POST", f"channels/{channel_id}/ring")
+
+    async def answer(self, channel_id: str) -> None:
+        """POST /channels/{channelId}/answer."""
+        await self._client.request("POST", f"channels/{channel_id}/answer")
+
+    async def continue_in_dialplan(self, channel_id: str) -> None:
+        """POST /channels/{channelId}/continue: back to the dialplan, behind Stasis()."""
+        await self._client.request("POST", f"channels/{channel_id}/continue")
+
     async def hangup(self, channel_id: str) -> None:
         """DELETE /channels/{channelId}."""
         await self._client.request("DELETE", f"channels/{channel_id}")
@@ -109,6 +121,10 @@ class Applications(Resource):
     async def get(self, app: str) -> Any:
         """GET /applications/{applicationName}."""
         return await self._client.fetch(f"applications/{app}")
+
+    async def subscribe(self, app: str, source: str) -> None:
+        """POST /applications/{applicationName}/subscription: its events, from now on (`channel:ID`)."""
+        await self._client.request("POST", f"applications/{app}/subscription", {"eventSource": source})
 
     async def filter(self, app: str, types: Sequence[str]) -> None:
         """PUT /applications/{applicationName}/eventFilter: only these events are sent."""

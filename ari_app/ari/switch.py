@@ -1,6 +1,6 @@
 """Asterisk as the switch of the flows: bridges, lines, and what is on it now."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from http import HTTPStatus
@@ -10,13 +10,15 @@ import structlog
 
 from ari_app.ari.bus import EventBus
 from ari_app.ari.client import AriClient, AriError
-from ari_app.ari.events import parse_time
+from ari_app.ari.events import AriEvent, StasisStart, parse_time
 from ari_app.ari.line import AriLine
 from ari_app.domain.callback import call_of_channel, is_call_id
 from ari_app.domain.ending import LegEnd
 from ari_app.domain.leg import Leg
-from ari_app.ports import Channel, Clock, PastLeg, PastLegs, SwitchError
+from ari_app.ports import Arrival, Channel, Clock, PastLeg, PastLegs, SwitchError
 from ari_app.shielding import to_the_end
+
+RETURNED = "returned"  # Stasis()'s first argument for a call that came in, in dialplan/extensions.conf
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +33,7 @@ class AriSwitch:
         self._past = past
         self._left: set[str] = set()
         self._suspects: set[str] = set()
+        self._take: Callable[[Arrival], None] | None = None
         client.on_connect(self._resync)
 
     @property
@@ -70,6 +73,21 @@ class AriSwitch:
             await line.find()
             yield line
 
+    @asynccontextmanager
+    async def arrivals(self, take: Callable[[Arrival], None]) -> AsyncIterator[None]:
+        """Calls that come in, from now on and already waiting."""
+        self._take, self._bus.stranger = take, self._arrived
+        try:
+            if self.ready:
+                self._meet(await self._client.channels.list())
+            yield
+        finally:
+            self._take = self._bus.stranger = None
+
+    async def release(self, channel_id: str) -> None:
+        """Back to the dialplan; one that is gone is success."""
+        await _unless_gone(self._client.channels.continue_in_dialplan(channel_id))
+
     async def cut(self, channel_id: str, end: LegEnd) -> bool:
         """End a leg of ours with a stated end."""
         line = self._bus.get(channel_id)
@@ -103,10 +121,10 @@ class AriSwitch:
 
     async def sweep(self) -> None:
         """End what has our kind of id and belongs to no flow, once it was seen in two sweeps."""
+        present = await self._client.channels.list()
+        self._meet(present)
         channels = {
-            channel["id"]
-            for channel in await self._client.channels.list()
-            if self._is_ours(channel) and self._bus.get(channel["id"]) is None
+            channel["id"] for channel in present if self._is_ours(channel) and self._bus.get(channel["id"]) is None
         }
         empty = {bridge["id"] for bridge in await self._client.bridges.list() if not bridge["channels"]}
         running = {call_of_channel(line.leg.channel_id) for line in self._bus.listeners()}
@@ -143,7 +161,8 @@ class AriSwitch:
     async def _resync(self) -> None:
         # Those that were there before the list was asked for: a channel created meanwhile is not lost.
         lines = [line for line in self._bus.listeners() if line.leg.channel_name]
-        states = {channel["id"]: channel["state"] for channel in await self._client.channels.list()} if lines else {}
+        present = await self._client.channels.list() if lines or self._take else []
+        states = {channel["id"]: channel["state"] for channel in present}
         missed = [line.leg for line in lines if line.leg.started_at and states.get(line.leg.channel_id) in (None, "Up")]
         since = min((leg.started_at for leg in missed if leg.started_at), default=self._clock.now())
         known = await self._past.look_up([leg.channel_id for leg in missed], since)
@@ -151,14 +170,34 @@ class AriSwitch:
         last = self._clock.now()
         for line in sorted(lines, key=lambda line: _ended_at(known.get(line.leg.channel_id)) or last):
             line.resync(states.get(line.leg.channel_id), known.get(line.leg.channel_id))
+        self._meet(present)
+
+    def _arrived(self, event: AriEvent) -> None:
+        if isinstance(event, StasisStart):
+            self._welcome(event.at, event.channel_id, event.name, event.args)
+
+    def _meet(self, present: list[dict[str, Any]]) -> None:
+        """Those that came in while nobody listened are waiting still."""
+        for channel in present:
+            if channel["state"] == "Ring" and self._bus.get(channel["id"]) is None:
+                app, *args = self._stasis_data(channel)
+                if app == self._client.app:
+                    self._welcome(parse_time(channel["creationtime"]), channel["id"], channel["name"], tuple(args))
+
+    def _welcome(self, at: datetime, channel_id: str, name: str, args: tuple[str, ...]) -> None:
+        match args:
+            case (kind, called, caller) if kind == RETURNED and self._take is not None:
+                self._take(Arrival(at, channel_id, name, called, caller))
 
     def _is_ours(self, channel: dict[str, Any]) -> bool:
+        app, *args = self._stasis_data(channel)
+        came_in = args[:1] == [RETURNED] and channel["state"] == "Up"
+        return app == self._client.app and (came_in or call_of_channel(channel["id"]) is not None)
+
+    def _stasis_data(self, channel: dict[str, Any]) -> list[str]:
+        """The application's name and the arguments of a channel that is in Stasis; an empty name for another."""
         dialplan = channel["dialplan"]
-        in_our_app = (dialplan.get("app_name"), dialplan.get("app_data", "").split(",")[0]) == (
-            "Stasis",
-            self._client.app,
-        )
-        return call_of_channel(channel["id"]) is not None and in_our_app
+        return str(dialplan.get("app_data", "")).split(",") if dialplan.get("app_name") == "Stasis" else [""]
 
     def _is_dialled(self, channel: dict[str, Any]) -> bool:
         # A channel stays Down while its network only talks (183): then what we know of the leg decides.

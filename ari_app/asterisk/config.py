@@ -67,6 +67,7 @@ class InstanceConfig:
     rtp_ports: tuple[int, int] = (10000, 10999)
     trunk: Trunk = field(default_factory=lambda: Trunk(port=5070))
     sip_bind: str | None = None  # None: loopback for a trunk on this machine, otherwise every address
+    ari_app: str = "kakehashi"  # the application that takes calls which come in on the trunk
     ami_write: str = "system,call,reporting"
     templates: tuple[Path, ...] = (ETC_TEMPLATES, DIALPLAN)  # of two files of one name, the later counts
 

@@ -1,5 +1,6 @@
 """`kakehashi asterisk`: build the root file system, run an Asterisk of its own, look into it."""
 
+import asyncio
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import Annotated
 
 import typer
 
+from ari_app.ami.client import open_ami
 from ari_app.asterisk import instance
 from ari_app.asterisk.config import CREDENTIALS, InstanceConfig, Trunk, render
 from ari_app.asterisk.rootfs import build_rootfs
 from ari_app.cli.output import AsJson, print_json, say, show_facts
-from ari_app.config import load_settings
+from ari_app.config import Settings, load_settings
 
 app = typer.Typer(
     help="専用の Asterisk 22 を作成・起動・停止します（コンテナエンジン不要）。",
@@ -114,6 +116,13 @@ def down(directory: Directory = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def reload(as_json: AsJson = False) -> None:
+    """Asterisk に設定ファイルを読み直させる（AMI）。通話は切れない。"""
+    asyncio.run(_reload(load_settings()))
+    show_facts({"reloaded": True}, as_json=as_json)
+
+
+@app.command()
 def status(directory: Directory = None, as_json: AsJson = False) -> None:
     """動作状態を表示する。動作していなければ終了コード 1。"""
     current = instance.status(_directory(directory))
@@ -144,6 +153,11 @@ def show_stopped(stopped: bool, *, as_json: bool) -> None:
         say("動作していません")
 
 
+async def _reload(settings: Settings) -> None:
+    async with open_ami(settings) as ami:
+        await ami.action("Reload")
+
+
 def _directory(directory: Path | None) -> Path:
     return (directory or load_settings().state_dir / "asterisk").absolute()
 
@@ -159,6 +173,7 @@ def _config(
         rtp_ports=port_range(rtp_ports),
         trunk=_trunk(trunk),
         sip_bind=sip_bind or None,
+        ari_app=load_settings().ari_app,
     )
 
 

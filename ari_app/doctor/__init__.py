@@ -1,7 +1,7 @@
 """The doctor: looks at the whole installation, and says of each failure what mends it."""
 
 from ari_app.config import Settings
-from ari_app.doctor import asterisk, database, machine
+from ari_app.doctor import ami, asterisk, database, machine
 from ari_app.doctor.finding import Finding
 
 __all__ = ["Finding", "examine"]
@@ -15,4 +15,5 @@ async def examine(settings: Settings) -> list[Finding]:
         machine.disk(settings),
         *await database.checks(settings),
         *await asterisk.checks(settings),
+        *await ami.checks(settings),
     ]

@@ -59,11 +59,12 @@ def _row(call_id: str, leg: Leg, peer: Leg | None, accountcode: str, node: str) 
     start, end, how = _ended(leg)
     answered = leg.answered_at is not None
     rang_until = leg.answered_at or end
+    src, dst = (leg.number, leg.caller_id) if leg.inbound else (leg.caller_id, leg.number)
     return CdrRow(
         calldate=start,
-        clid=leg.caller_id,
-        src=leg.caller_id,
-        dst=leg.number,
+        clid=src,
+        src=src,
+        dst=dst,
         dcontext=DCONTEXT,
         channel=leg.channel_name,
         dstchannel=peer.channel_name if peer else "",

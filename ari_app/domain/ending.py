@@ -50,6 +50,7 @@ CAUSE_INTERWORKING = 127
 # Ours, recorded by us: Asterisk reports 0 or 19 for its own hangups.
 RING_LIMIT_TEXT = "Ring limit reached"
 KEY_LIMIT_TEXT = "Acceptance key not pressed"
+GIVEN_UP_TEXT = "Given up by the caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ def ring_limit(party: Party = Party.SYSTEM) -> LegEnd:
 def key_limit() -> LegEnd:
     """The end of an agent's leg whose holder did not press the acceptance key."""
     return LegEnd(Reason.NO_DIGIT, Party.SYSTEM, CAUSE_NORMAL, KEY_LIMIT_TEXT)
+
+
+def given_up(party: Party) -> LegEnd:
+    """The end of a leg whose caller hung up before we answered."""
+    return LegEnd(Reason.CANCELLED, party, CAUSE_NORMAL, GIVEN_UP_TEXT)
 
 
 def cut(by: Party, reason: Reason = Reason.CANCELLED) -> LegEnd:

@@ -23,7 +23,8 @@ class Role(IntEnum):
 class Leg:
     """What is known of one leg. Times are UTC, from the switch's clock where the switch told them.
 
-    `caller_id` is the number shown on this leg, `withheld` hides it (184).
+    `caller_id` is the number shown on this leg, `withheld` hides it (184). An `inbound` leg was not dialled by us:
+    `number` called the company's `caller_id`.
     A leg without `started_at` was never dialled.
     """
 
@@ -41,6 +42,7 @@ class Leg:
     bridged_at: datetime | None = None
     ended_at: datetime | None = None
     end: LegEnd | None = field(default=None)
+    inbound: bool = False
 
     @property
     def dialled(self) -> bool:

@@ -21,6 +21,7 @@ from ari_app.errors import (
 MAX_TYPED_CHARACTERS = 100
 COMPANY_DIGITS = 9, 15
 EXTENSION_DIGITS = 1, 10
+RECEIVED_DIGITS = 30
 COUNTRY_CODE = "+81"
 WITHHOLD = "184"
 PRESENT = "186"
@@ -115,6 +116,14 @@ def check_company_number(text: str, field: str = "tel") -> str:
     if not COMPANY_DIGITS[0] <= len(number) <= COMPANY_DIGITS[1]:
         raise NumberLengthError(field=field, minimum=COMPANY_DIGITS[0], maximum=COMPANY_DIGITS[1])
     return number
+
+
+def received_number(text: str) -> str:
+    """A number the carrier sent with a call, as numbers are kept; empty where there is none."""
+    digits = re.sub(r"[^0-9+]", "", text)
+    if digits.startswith(COUNTRY_CODE):
+        digits = "0" + digits.removeprefix(COUNTRY_CODE).removeprefix("0")
+    return digits.replace("+", "")[:RECEIVED_DIGITS]
 
 
 def parse_destination(text: str, prefixes: Prefixes, policy: TollPolicy, field: str) -> Destination:

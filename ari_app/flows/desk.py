@@ -131,7 +131,7 @@ class Desk:
         self._rules.toll.check(agent_number, "device_number")
         now = self._clock.now()
         return Callback(
-            id=_new_id(now),
+            id=new_call_id(now),
             account_id=who.id,
             login=who.login,
             caller_id=shown,
@@ -173,6 +173,11 @@ class Desk:
                 self._runner = None
                 rounds.cancel()
                 runner.stop()
+
+
+def new_call_id(now: datetime) -> str:
+    """32 hexadecimal digits that sort by time (the layout of UUIDv7, RFC 9562, without its version bits)."""
+    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
 
 
 class _Runner:
@@ -259,8 +264,3 @@ async def _guarded(call: Callback, work: Work) -> None:
 
 def _fingerprint(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _new_id(now: datetime) -> str:
-    """32 hexadecimal digits that sort by time (the layout of UUIDv7, RFC 9562, without its version bits)."""
-    return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"

@@ -6,6 +6,7 @@ from db.tables.base import metadata
 from db.tables.calls import callback, cdr, channel_reservation, idempotency_key, node
 from db.tables.jobs import job_position
 from db.tables.numbers import call_center, call_center_agent, call_center_number, number, prefix
+from db.tables.returned_calls import returned_call
 
 __all__ = [
     "account",
@@ -24,5 +25,6 @@ __all__ = [
     "number",
     "prefix",
     "resource_grant",
+    "returned_call",
     "session",
 ]

@@ -95,6 +95,16 @@ async def test_the_customer_answered_meanwhile(scene: Scene) -> None:
     assert scene.outcome() == ("agent_answered", "completed", "agent")
 
 
+async def test_a_dialled_leg_has_its_row_whatever_is_lost(scene: Scene) -> None:
+    """We stop, and the socket is lost, while the customer is being dialled: their phone rang, so there is a row."""
+    scene.upon(f"{CUSTOMER} dialled", lambda: (scene.shut_down(), scene.asterisk.cut_socket()))
+    task = scene.start()
+    scene.phones(TALKS, "rings")
+    await asyncio.wait([task])
+    assert scene.call.reason == "interrupted"
+    assert sorted(scene.rows) == [1, 2]
+
+
 async def test_a_leg_that_ended_unseen_while_ringing(scene: Scene) -> None:
     task = scene.start()
     scene.phones(TALKS, "rings")

@@ -203,7 +203,7 @@ def test_every_altered_time_is_found(role: Role, field: str, off: float) -> None
 
 def test_ids_sort_by_time() -> None:
     """An id made at a moment is at or behind `first_id` of that moment, and before the next millisecond's."""
-    from ari_app.flows.desk import _new_id
+    from ari_app.flows.desk import new_call_id
 
-    assert first_id(NOON) <= _new_id(NOON) < first_id(NOON + timedelta(milliseconds=1))
-    assert channel_id(_new_id(NOON), AGENT) < channel_id(_new_id(after(1)), AGENT)
+    assert first_id(NOON) <= new_call_id(NOON) < first_id(NOON + timedelta(milliseconds=1))
+    assert channel_id(new_call_id(NOON), AGENT) < channel_id(new_call_id(after(1)), AGENT)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ari_app.domain.callback import Callback, call_of_channel
-from ari_app.domain.ending import Party
+from ari_app.domain.ending import Party, cut
 from ari_app.domain.permissions import Action
 from ari_app.errors import NotFoundError, TelephonyUnavailableError
 from ari_app.ports import Channel, Switch, SwitchError
@@ -64,7 +64,8 @@ async def cut_channel(caller: Caller, id: ChannelId) -> None:  # noqa: A002 - th
     if id not in {channel.id for channel in await _present(switch)}:
         raise NotFoundError(value=id, field="channel")
     try:
-        await switch.hang_up(id)
+        if not await switch.cut(id, cut(Party.ADMIN)):
+            await switch.hang_up(id)
     except SwitchError:
         raise TelephonyUnavailableError from None
 

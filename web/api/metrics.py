@@ -8,6 +8,7 @@ from aiohttp import web
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from ari_app.ami.trunk import TrunkWatch
 from ari_app.errors import DatabaseUnavailableError
 from ari_app.metrics import Metrics
 from web.services import SERVICES, Services
@@ -51,7 +52,17 @@ def _read_process(metrics: Metrics, services: Services) -> None:
     if switch is not None:
         connected = metrics.gauge("kakehashi_ari_connected", "Whether Asterisk's events reach this process.")
         connected.set_function(lambda: float(switch.ready))
+    if (trunk := services.trunk) is not None:
+        _read_trunk(metrics, trunk)
     metrics.tally("kakehashi_bus_lost_events", "Events a watcher was too slow to take.", lambda: bus.lost)
     metrics.tally("kakehashi_writer_batches", "Transactions of the group writer.", lambda: writer.batches)
     metrics.tally("kakehashi_writer_orders", "Orders those transactions wrote.", lambda: writer.orders)
     metrics.gauge("kakehashi_writer_waiting", "Orders waiting to be written.").set_function(lambda: writer.waiting)
+
+
+def _read_trunk(metrics: Metrics, trunk: TrunkWatch) -> None:
+    """What the manager interface says; not registered and not reachable too while it says nothing."""
+    registered = metrics.gauge("kakehashi_trunk_registered", "Whether the carrier knows us, where the trunk registers.")
+    registered.set_function(lambda: float(trunk.state is not None and trunk.state.registered))
+    reachable = metrics.gauge("kakehashi_trunk_reachable", "Whether the carrier answers, where it is asked.")
+    reachable.set_function(lambda: float(trunk.state is not None and trunk.state.reachable))

@@ -1,0 +1,1 @@
+"""Asterisk's manager interface (AMI), by panoramisk."""
