@@ -30,6 +30,7 @@ from db.directory import NumberDirectory
 from db.engine import open_database
 from db.nodes import NodeStore
 from db.numbers import NumberStore
+from db.relay import Relay
 from web.app import create_app
 from web.services import Services
 
@@ -50,6 +51,7 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         accounts, numbers, nodes = AccountStore(database), NumberStore(database), NodeStore(database)
         order_rules = OrderRules(settings.toll_policy, settings.channel_limit, settings.accept)
         desk = Desk(callbacks, NumberDirectory(database), nodes, bus, clock, order_rules)
+        await stack.enter_async_context(Relay(callbacks, bus, desk.look).running(database))
         switch = None
         if telephony:
             past = CelFile(settings.cel_file)

@@ -137,6 +137,10 @@ class Bus(Protocol):
 
     lost: int
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody subscribes now."""
+
     def publish(self, event: Event) -> None:
         """Tell every subscriber; never waits."""
 

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from ari_app.domain.callback import CHANNELS_PER_CALLBACK, Callback
 from ari_app.domain.cdr import CdrRow
 from ari_app.errors import AgentBusyError, CapacityError, IdempotencyConflictError
+from db.notify import CHANGE, ORDER, notify
 from db.tables import account, callback, cdr, channel_reservation, idempotency_key
 
 CAPACITY_LOCK = 0x4B414B45  # "KAKE": one advisory lock for the channels of the whole cluster
@@ -77,14 +78,27 @@ def state_of(call: Callback) -> dict[str, Any]:
     return {name: getattr(call, name) for name in _CHANGING} | {"legs": [replace(leg) for leg in call.legs]}
 
 
-def apply(connection: Connection, orders: Sequence[Order]) -> list[Any]:
+def apply(connection: Connection, orders: Sequence[Order], *, sender: str) -> list[Any]:
+    """Write a batch, and tell the other processes of it; `sender` is this one."""
     outcomes: dict[int, Any] = {}
     places = [(index, order) for index, order in enumerate(orders) if isinstance(order, Place)]
     if places:
         outcomes |= _place(connection, places)
     _save(connection, [order for order in orders if isinstance(order, Save)])
     _close(connection, [order for order in orders if isinstance(order, Close)])
+    notify(connection, sender, [_notice(order) for index, order in enumerate(orders) if _changes(outcomes.get(index))])
     return [outcomes.get(index) for index in range(len(orders))]
+
+
+def _notice(order: Order) -> tuple[str, str]:
+    if isinstance(order, Place):
+        return (ORDER if order.callback.node is None else CHANGE), order.callback.id
+    return CHANGE, order.callback_id
+
+
+def _changes(outcome: Any) -> bool:
+    """Only an order that was refused, or placed before, changes nothing."""
+    return not isinstance(outcome, Exception) and not (isinstance(outcome, Placed) and not outcome.fresh)
 
 
 def _place(connection: Connection, places: list[tuple[int, Place]]) -> dict[int, Any]:

@@ -1,10 +1,12 @@
 """Callbacks: placing, following and closing them on the path of a call, and finding them afterwards."""
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
 from ari_app.domain.callback import Callback, State
 from ari_app.domain.cdr import CdrRow
@@ -13,6 +15,7 @@ from ari_app.errors import NotFoundError
 from db.call_orders import CALLBACK_COLUMNS, Close, Order, Place, Placed, Save, apply, reserved, state_of
 from db.callback_search import CallbackSearch, conditions_of, narrowed_by
 from db.engine import Database
+from db.notify import CUT, notify
 from db.paging import Cursor, Page, count_found, read_page
 from db.reach import RowReach
 from db.tables import callback
@@ -22,11 +25,16 @@ OPEN_AT_MOST = timedelta(days=1)  # bounds the index range that is read for what
 
 
 class CallbackStore:
-    """Callbacks and their reservations. On the path of a call everything goes through one group writer."""
+    """Callbacks and their reservations. On the path of a call everything goes through one group writer.
+
+    `sender` marks what this process tells the others.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._writer: GroupWriter[Order] = GroupWriter(database, apply, keep=lambda order: not isinstance(order, Place))
+        self.sender = secrets.token_hex(4)
+        write = partial(apply, sender=self.sender)
+        self._writer: GroupWriter[Order] = GroupWriter(database, write, keep=lambda order: not isinstance(order, Place))
 
     @property
     def writer(self) -> GroupWriter[Order]:
@@ -100,12 +108,17 @@ class CallbackStore:
 
     async def request_cut(self, callback_id: str, by: Party) -> None:
         """Leave word for the node that has the call; the first request counts."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(callback)
-                .where(callback.c.id == callback_id, callback.c.ended_at.is_(None), callback.c.cut_by.is_(None))
-                .values(cut_by=by)
-            )
+        request = (
+            update(callback)
+            .where(callback.c.id == callback_id, callback.c.ended_at.is_(None), callback.c.cut_by.is_(None))
+            .values(cut_by=by)
+        )
+
+        def work(connection: Connection) -> None:
+            if connection.execute(request).rowcount:
+                notify(connection, self.sender, [(CUT, callback_id)])
+
+        await self._database.write_with(work)
 
     async def cut_requests(self, node: str) -> list[tuple[str, Party]]:
         """Calls of this node that somebody elsewhere asked to end."""
@@ -121,6 +134,10 @@ class CallbackStore:
         if not found:
             raise NotFoundError(value=callback_id)
         return found[0]
+
+    async def several(self, callback_ids: Collection[str]) -> list[Callback]:
+        """Those of the callbacks that are there, oldest first."""
+        return await self._select(callback.c.id.in_(callback_ids))
 
     async def find(self, callback_id: str, reach: RowReach) -> Callback:
         """As `get`, for what an account sees only. Raises NotFoundError."""

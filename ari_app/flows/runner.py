@@ -1,0 +1,123 @@
+"""A telephony node's work: runs calls as tasks, looks for what other processes ordered and asked, and says it lives."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import structlog
+
+from ari_app.domain.callback import Callback, channel_id
+from ari_app.domain.ending import Party, Reason, cut
+from ari_app.domain.leg import Role
+from ari_app.errors import DatabaseUnavailableError
+from ari_app.flows.callback import CallbackRules, Floor, finish, run_callback
+from ari_app.flows.recovery import resume
+from ari_app.ports import CallbackRecords, Nodes, PastLegs, SwitchError
+
+LOOK_S = 0.25
+BEAT_S = 3
+SWEEP_S = 10
+CLAIM_AT_MOST = 50
+ORDER_FRESH_S = 30
+
+log = structlog.get_logger(__name__)
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Runner:
+    """The part of the desk that carries out orders, on a telephony node."""
+
+    def __init__(
+        self,
+        floor: Floor,
+        rules: CallbackRules,
+        node: str,
+        tasks: asyncio.TaskGroup,
+        records: CallbackRecords,
+        nodes: Nodes,
+    ) -> None:
+        self.floor = floor
+        self.node = node
+        self._rules = rules
+        self._tasks = tasks
+        self._records = records
+        self._nodes = nodes
+        self._calls: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+
+    def begin(self, call: Callback) -> None:
+        """Run a call as a task of its own."""
+        if call.created_at < self.floor.clock.now() - timedelta(seconds=ORDER_FRESH_S):
+            # Nobody waits at the phone any more for an order that lay about while no node was there.
+            self._start(call, partial(finish, call, (Reason.INTERRUPTED, Party.SYSTEM), self.floor))
+        else:
+            self._start(call, partial(run_callback, call, self.floor, self._rules))
+
+    async def adopt(self, past: PastLegs) -> None:
+        """Take over what this node had open when it stopped."""
+        for call in await self._records.open_calls(self.node):
+            self._start(call, partial(resume, call, self.floor, past, self._rules))
+
+    async def rounds(self) -> None:
+        """Until cancelled: look for orders and requests from other processes, and say that this node lives."""
+        async with asyncio.TaskGroup() as rounds:
+            rounds.create_task(_every(BEAT_S, self._beat), name="beat")
+            rounds.create_task(_every(LOOK_S, self._take, self._news), name="look")
+            rounds.create_task(_every(SWEEP_S, self._sweep), name="sweep")
+
+    def look(self) -> None:
+        """Do not wait for the next round: another process ordered or asked something."""
+        self._news.set()
+
+    def stop(self) -> None:
+        """End what is not yet a conversation; conversations are left up."""
+        for task in self._calls:
+            task.cancel()
+
+    async def _beat(self) -> None:
+        await self._nodes.beat(self.node, ready=self.floor.switch.ready, now=self.floor.clock.now())
+
+    async def _take(self) -> None:
+        if not self.floor.switch.ready:
+            return
+        for call in await self._records.claim(self.node, CLAIM_AT_MOST):
+            self.begin(call)
+        for call_id, by in await self._records.cut_requests(self.node):
+            await self.floor.switch.cut(channel_id(call_id, Role.AGENT), cut(by))
+
+    async def _sweep(self) -> None:
+        if self.floor.switch.ready:
+            await self.floor.switch.sweep()
+
+    def _start(self, call: Callback, work: Work) -> None:
+        task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+
+async def _every(pause_s: float, work: Callable[[], Awaitable[None]], news: asyncio.Event | None = None) -> None:
+    """Do `work` each `pause_s` seconds, and at once when there is news."""
+    news = news or asyncio.Event()
+    while True:
+        news.clear()
+        try:
+            await work()
+        except (DatabaseUnavailableError, SwitchError) as error:
+            log.warning("round_failed", error=type(error).__name__)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await news.wait()
+
+
+async def _guarded(call: Callback, work: Work) -> None:
+    """A defect in one call must not end the others."""
+    with structlog.contextvars.bound_contextvars(call_id=call.id):
+        try:
+            await work()
+        except (SwitchError, DatabaseUnavailableError) as error:
+            log.warning("call_failed", error=type(error).__name__, detail=str(error))
+        except Exception:
+            log.exception("call_broken")
