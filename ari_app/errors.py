@@ -413,6 +413,12 @@ class PortInUseError(KakehashiError):
     code = "port_in_use"
 
 
+class NodeTakenError(KakehashiError):
+    """電話ノード {node} は別のプロセスが動かしています。そちらを終了するか、--node で別の名前を指定してください"""
+
+    code = "node_taken"
+
+
 class AsteriskConflictError(KakehashiError):
     """{dir} の Asterisk は別の設定（{difference}）で動作中です。停止してから起動してください"""
 

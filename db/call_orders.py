@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ari_app.domain.callback import CHANNELS_PER_CALLBACK, Callback
@@ -20,7 +20,6 @@ CAPACITY_LOCK = 0x4B414B45  # "KAKE": one advisory lock for the channels of the 
 
 # What changes in a callback's life; the rest is written once, with the order.
 _CHANGING = (
-    "node",
     "state",
     "result",
     "reason",
@@ -75,7 +74,8 @@ Order = Place | Save | Close
 
 def state_of(call: Callback) -> dict[str, Any]:
     """What a save writes: taken now, for the call goes on while it waits to be written."""
-    return {name: getattr(call, name) for name in _CHANGING} | {"legs": [replace(leg) for leg in call.legs]}
+    state = {name: getattr(call, name) for name in _CHANGING}
+    return state | {"legs": [replace(leg) for leg in call.legs], "owner": call.node}
 
 
 def apply(connection: Connection, orders: Sequence[Order], *, sender: str) -> list[Any]:
@@ -181,12 +181,20 @@ def _close(connection: Connection, orders: list[Close]) -> None:
     connection.execute(_RELEASE, [{"of": order.callback_id} for order in orders])
 
 
+# Only the node that has a call changes it: one that was away may have lost it to another.
 _UPDATE = (
     update(callback)
-    .where(callback.c.id == bindparam("of"), callback.c.ended_at.is_(None))
+    .where(
+        callback.c.id == bindparam("of"),
+        callback.c.ended_at.is_(None),
+        callback.c.node.is_not_distinct_from(bindparam("owner")),
+    )
     .values({name: bindparam(name) for name in _CHANGING})
 )
-_RELEASE = delete(channel_reservation).where(channel_reservation.c.call_id == bindparam("of"))
+_RELEASE = delete(channel_reservation).where(
+    channel_reservation.c.call_id == bindparam("of"),
+    ~exists().where(callback.c.id == bindparam("of"), callback.c.ended_at.is_(None)),
+)
 _CDR_INSERT = {
     "sqlite": sqlite.insert(cdr).on_conflict_do_nothing(index_elements=["call_id", "leg"]),
     "postgresql": postgresql.insert(cdr).on_conflict_do_nothing(index_elements=["call_id", "leg"]),

@@ -15,8 +15,9 @@ from ari_app.errors import NotFoundError
 from db.call_orders import CALLBACK_COLUMNS, Close, Order, Place, Placed, Save, apply, reserved, state_of
 from db.callback_search import CallbackSearch, conditions_of, narrowed_by
 from db.engine import Database
-from db.notify import CUT, notify
+from db.notify import CUT, ORDER, notify
 from db.paging import Cursor, Page, count_found, read_page
+from db.placement import share_of
 from db.reach import RowReach
 from db.tables import callback
 from db.writer import GroupWriter
@@ -67,17 +68,17 @@ class CallbackStore:
         """Write the ended callback and its rows once, and give its channels back."""
         await self._writer.write_together(Close(call.id, state_of(call), rows))
 
-    async def claim(self, node: str, at_most: int) -> list[Callback]:
-        """Take over orders that nobody has begun; each order goes to one node only."""
+    async def claim(self, node: str, at_most: int, now: datetime) -> list[Callback]:
+        """Take over orders that nobody has begun, this node's share of them; each order goes to one node only."""
+        share = await self._database.read_with(lambda connection: share_of(connection, node, now))
+        if share <= 0:
+            return []
         free = (
             select(callback.c.id)
             .where(callback.c.node.is_(None), callback.c.state == State.ACCEPTED, callback.c.ended_at.is_(None))
             .order_by(callback.c.created_at)
-            .limit(at_most)
+            .limit(min(share, at_most))
         )
-        async with self._database.read() as connection:
-            if (await connection.execute(free.limit(1))).first() is None:
-                return []
         async with self._database.write() as connection:
             rows = await connection.execute(
                 update(callback)
@@ -86,6 +87,25 @@ class CallbackStore:
                 .returning(*CALLBACK_COLUMNS)
             )
             return [_callback(row) for row in rows.mappings()]
+
+    async def hand_back(self, node: str, since: datetime) -> None:
+        """Let others claim what this node had not begun of the orders placed after `since`."""
+        unbegun = (
+            update(callback)
+            .where(
+                callback.c.node == node,
+                callback.c.state == State.ACCEPTED,
+                callback.c.ended_at.is_(None),
+                callback.c.created_at > since,
+            )
+            .values(node=None)
+            .returning(callback.c.id)
+        )
+
+        def work(connection: Connection) -> None:
+            notify(connection, self.sender, [(ORDER, id_) for id_ in connection.scalars(unbegun)])
+
+        await self._database.write_with(work)
 
     async def open_calls(self, node: str) -> list[Callback]:
         """This node's callbacks that have not ended."""

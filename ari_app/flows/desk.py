@@ -25,6 +25,8 @@ from ari_app.flows.runner import Runner
 from ari_app.ports import Bus, CallbackRecords, Clock, Directory, Event, Nodes, PastLegs, Placement, SwitchError
 from ari_app.shielding import to_the_end
 
+DEAD_S = 60
+
 
 @dataclass(frozen=True, slots=True)
 class OrderRules:
@@ -148,10 +150,15 @@ class Desk:
         return placement
 
     @contextlib.asynccontextmanager
-    async def running(self, floor: Floor, past: PastLegs, rules: CallbackRules, node: str) -> AsyncIterator[None]:
-        """Carry out orders on this node until the end of the block; conversations going on then are left up."""
+    async def running(
+        self, floor: Floor, past: PastLegs, rules: CallbackRules, node: str, dead_s: float = DEAD_S
+    ) -> AsyncIterator[None]:
+        """Carry out orders on this node until the end of the block; conversations going on then are left up.
+
+        The calls of other nodes that were silent for `dead_s` seconds are closed.
+        """
         async with asyncio.TaskGroup() as tasks:
-            runner = Runner(floor, rules, node, tasks, self._records, self._nodes)
+            runner = Runner(floor, rules, node, tasks, self._records, self._nodes, dead_s)
             await runner.adopt(past)
             rounds = tasks.create_task(runner.rounds(), name="rounds")
             self._runner = runner

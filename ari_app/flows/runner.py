@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,13 @@ from ari_app.domain.ending import Party, Reason, cut
 from ari_app.domain.leg import Role
 from ari_app.errors import DatabaseUnavailableError
 from ari_app.flows.callback import CallbackRules, Floor, finish, run_callback
-from ari_app.flows.recovery import resume
+from ari_app.flows.recovery import resume, settle
 from ari_app.ports import CallbackRecords, Nodes, PastLegs, SwitchError
 
 LOOK_S = 0.25
 BEAT_S = 3
 SWEEP_S = 10
+SILENT_S = 10
 CLAIM_AT_MOST = 50
 ORDER_FRESH_S = 30
 
@@ -38,14 +39,18 @@ class Runner:
         tasks: asyncio.TaskGroup,
         records: CallbackRecords,
         nodes: Nodes,
+        dead_s: float,
     ) -> None:
+        """A node that was silent for `dead_s` seconds is dead."""
         self.floor = floor
         self.node = node
         self._rules = rules
         self._tasks = tasks
         self._records = records
         self._nodes = nodes
-        self._calls: set[asyncio.Task[None]] = set()
+        self._dead_s = dead_s
+        self._calls: dict[str, asyncio.Task[None]] = {}
+        self._heard_since: datetime | None = None
         self._news = asyncio.Event()
 
     def begin(self, call: Callback) -> None:
@@ -74,16 +79,52 @@ class Runner:
 
     def stop(self) -> None:
         """End what is not yet a conversation; conversations are left up."""
-        for task in self._calls:
+        for task in self._calls.values():
             task.cancel()
 
     async def _beat(self) -> None:
-        await self._nodes.beat(self.node, ready=self.floor.switch.ready, now=self.floor.clock.now())
+        now = self.floor.clock.now()
+        try:
+            known = await self._nodes.beat(self.node, ready=self.floor.switch.ready, now=now)
+            silent = await self._nodes.silent(now - timedelta(seconds=SILENT_S))
+        except DatabaseUnavailableError:
+            self._heard_since = None
+            raise
+        if not known:
+            await self._give_up_lost_calls()
+        # While the database was away nobody could be heard: only silence that this node listened to counts.
+        self._heard_since = self._heard_since or now
+        for name, seen_at in silent:
+            silent_s = (now - max(seen_at, self._heard_since)).total_seconds()
+            if name != self.node and silent_s >= SILENT_S:
+                await self._look_after(name, seen_at, dead=silent_s >= self._dead_s)
+
+    async def _give_up_lost_calls(self) -> None:
+        """The others held this node dead: the calls they closed, or took, end here."""
+        ours = set(self._calls)
+        lost = ours - {call.id for call in await self._records.open_calls(self.node)}
+        for call_id in lost:
+            log.warning("call_lost", call_id=call_id)
+            await self.floor.switch.cut(channel_id(call_id, Role.AGENT), cut(Party.SYSTEM, Reason.INTERRUPTED))
+
+    async def _look_after(self, name: str, seen_at: datetime, *, dead: bool) -> None:
+        """See to the calls of a silent node: its orders are for others at once, the rest is closed once it is dead."""
+        async with self._nodes.vacant(name) as vacant:
+            if not vacant:
+                return
+            await self._records.hand_back(name, self.floor.clock.now() - timedelta(seconds=ORDER_FRESH_S))
+            if not dead:
+                return
+            calls = await self._records.open_calls(name)
+            log.warning("node_dead", node=name, seen_at=seen_at.isoformat(), calls=len(calls))
+            journal = self.floor.journal.of_node(name)
+            await asyncio.gather(*(settle(call, seen_at, journal) for call in calls))
+            await self._nodes.forget(name)
 
     async def _take(self) -> None:
         if not self.floor.switch.ready:
             return
-        for call in await self._records.claim(self.node, CLAIM_AT_MOST):
+        for call in await self._records.claim(self.node, CLAIM_AT_MOST, self.floor.clock.now()):
             self.begin(call)
         for call_id, by in await self._records.cut_requests(self.node):
             await self.floor.switch.cut(channel_id(call_id, Role.AGENT), cut(by))
@@ -94,8 +135,8 @@ class Runner:
 
     def _start(self, call: Callback, work: Work) -> None:
         task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")
-        self._calls.add(task)
-        task.add_done_callback(self._calls.discard)
+        self._calls[call.id] = task
+        task.add_done_callback(lambda _: self._calls.pop(call.id))
 
 
 async def _every(pause_s: float, work: Callable[[], Awaitable[None]], news: asyncio.Event | None = None) -> None:

@@ -81,7 +81,7 @@ async def test_orders_and_cuts_make_a_node_look(postgres_url: str) -> None:
         await web.store.place(call, limit=2)
         async with asyncio.timeout(2):
             await node.looked.wait()
-        assert [claimed.id for claimed in await node.store.claim("a", 5)] == [call.id]
+        assert [claimed.id for claimed in await node.store.claim("a", 5, NOON)] == [call.id]
         node.looked.clear()
         await web.store.request_cut(call.id, Party.ADMIN)
         async with asyncio.timeout(2):
