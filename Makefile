@@ -23,7 +23,7 @@ define apt_install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup packages rootfs demo test bench lint format lock docs clean
+.PHONY: help setup packages rootfs demo test bench lint format lock docs vendor clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10

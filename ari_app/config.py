@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     ami_username: str = Field("", description="user of manager.conf")
     ami_password: SecretStr = Field(SecretStr(""), description="and its password")
     cel_file: Path | None = Field(None, description="Asterisk's CEL file (cel_custom), read after a restart")
+    cdr_export_url: str = Field("", description="PostgreSQL of yours whose table `cdr` gets the same rows; empty: none")
     agi_bind: str = Field("127.0.0.1:4573", description="HOST:PORT of FastAGI")
     trunk_endpoint: str = Field("PJSIP/{number}@trunk", description="dial string of the carrier")
     channel_limit: int = Field(100, ge=2, description="同時通話数: channels that may be in use at once")
@@ -120,6 +121,13 @@ class Settings(BaseSettings):
     def _has_number(cls, value: str) -> str:
         if value.count("{") != 1 or NUMBER_PLACE not in value:
             raise ValueError("must contain {number} once")
+        return value
+
+    @field_validator("cdr_export_url")
+    @classmethod
+    def _postgres(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("use postgresql://")
         return value
 
     @field_validator("http_bind", "agi_bind")

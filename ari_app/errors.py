@@ -392,6 +392,18 @@ class ConfigurationError(KakehashiError):
     code = "configuration"
 
 
+class CelFileMissingError(KakehashiError):
+    """Asterisk の CEL ファイルがありません（KAKEHASHI_CEL_FILE: {file}）"""
+
+    code = "cel_file_missing"
+
+
+class CdrExportError(KakehashiError):
+    """CDR_EXPORT_URL のデータベースの cdr 表に書き込めません: {problem}"""
+
+    code = "cdr_export"
+
+
 # Asterisk instances that this project starts
 
 

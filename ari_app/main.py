@@ -20,14 +20,20 @@ from ari_app.errors import NodeTakenError, PortInUseError
 from ari_app.flows.callback import CallbackRules, Floor
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.flows.journal import Journal
+from ari_app.jobs.cdr_export import INTERVAL_S, JOB, CdrExport
+from ari_app.jobs.reconcile import INTERVAL, Reconciliation, ReconciliationJob
+from ari_app.jobs.rounds import every
 from ari_app.ports import Clock, PastLegs
 from db import schema
 from db.access import AccessStore
 from db.accounts import AccountStore
+from db.call_records import CallRecordStore
 from db.callbacks import CallbackStore
 from db.cdrs import CdrStore
 from db.directory import NumberDirectory
 from db.engine import open_database
+from db.foreign_cdr import ForeignCdr
+from db.job_positions import JobPositions
 from db.nodes import NodeStore
 from db.numbers import NumberStore
 from db.relay import Relay
@@ -104,6 +110,8 @@ async def serve(settings: Settings, parts: Collection[Part], node: str, on_ready
         services = await stack.enter_async_context(
             open_services(settings, telephony=telephony, node=node, on_taken=give_way)
         )
+        if everything or Part.JOBS in parts:
+            await stack.enter_async_context(_jobs(services, node))
         if door is not None:
             await stack.enter_async_context(_listening(services, door))
         log.info("serving", node=node, parts=sorted(parts) or [Part.ALL], http=settings.http_bind)
@@ -112,6 +120,26 @@ async def serve(settings: Settings, parts: Collection[Part], node: str, on_ready
         await stop.wait()
     if taken:
         raise NodeTakenError(node=node)
+
+
+def open_reconciliation(services: Services, node: str) -> Reconciliation:
+    """The records of the telephony node whose CEL file is on this machine."""
+    return Reconciliation(services.settings.cel_file, CallRecordStore(services.database), node, services.clock)
+
+
+@contextlib.asynccontextmanager
+async def _jobs(services: Services, node: str) -> AsyncIterator[None]:
+    settings, positions = services.settings, JobPositions(services.database)
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.cel_file is not None:
+            reconciliation = open_reconciliation(services, node)
+            job = ReconciliationJob(reconciliation, positions, node, services.clock, services.reconciled)
+            await stack.enter_async_context(every(INTERVAL.total_seconds(), job.round, "reconcile"))
+        if settings.cdr_export_url:
+            theirs = await stack.enter_async_context(open_database(settings.cdr_export_url))
+            export = CdrExport(services.cdrs, ForeignCdr(theirs, settings.zone), positions)
+            await stack.enter_async_context(every(INTERVAL_S, export.round, JOB))
+        yield
 
 
 @contextlib.asynccontextmanager

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from ari_app.domain.callback import Callback, State
 from ari_app.domain.leg import Leg
+from ari_app.domain.reconciliation import Kind, Tally
 from ari_app.ports import Event
 
 RING_BUCKETS_S = (0.5, 1, 2, 3, 5, 8, 12, 20, 30, 45, 60, 90)
@@ -78,6 +79,11 @@ class Metrics:
         """A counter that another object keeps: `read` gives its present value."""
         self.registry.register(_Tally(name, documentation, read))
 
+    def reconciled(self, tally: Tally) -> None:
+        """The counters of the reconciliation, which keeps them."""
+        self.tally("kakehashi_cdr_compared_legs", "Legs compared with Asterisk's own records.", lambda: tally.legs)
+        self.registry.register(_Findings(tally))
+
     def _time(self, leg: Leg) -> None:
         if leg.started_at and leg.answered_at:
             self._answer.labels(leg.role.word).observe((leg.answered_at - leg.started_at).total_seconds())
@@ -96,3 +102,17 @@ class _Tally(Collector):
     def collect(self) -> Iterable[Metric]:
         """The present value."""
         yield CounterMetricFamily(self._name, self._documentation, value=self._read())
+
+
+class _Findings(Collector):
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def collect(self) -> Iterable[Metric]:
+        """The present values: every kind is there from the start, so that an alert can see the first one."""
+        family = CounterMetricFamily(
+            "kakehashi_cdr_findings", "Legs whose row and Asterisk's records disagree, by kind.", labels=["kind"]
+        )
+        for kind in Kind:
+            family.add_metric([kind], self._tally.findings[kind])
+        yield family

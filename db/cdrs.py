@@ -13,7 +13,7 @@ from db.paging import Cursor, Page, count_found, prefix_range, read_page
 from db.reach import RowReach
 from db.tables import callback, cdr
 
-_COLUMNS = [cdr.c[field.name] for field in fields(CdrRow)]
+CDR_COLUMNS = [cdr.c[field.name] for field in fields(CdrRow)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CdrStore:
             count = await count_found(connection, select(cdr.c.id).where(*where))
             return await read_page(
                 connection,
-                select(cdr.c.id, *_COLUMNS).where(*where),
+                select(cdr.c.id, *CDR_COLUMNS).where(*where),
                 key=(cdr.c.start, cdr.c.id),
                 read=_row,
                 total=count,
@@ -51,7 +51,19 @@ class CdrStore:
 
     async def latest(self, limit: int) -> list[CdrRow]:
         """The rows written last, the newest first: what a watcher polls."""
-        query = select(*_COLUMNS).order_by(cdr.c.id.desc()).limit(limit)
+        query = select(*CDR_COLUMNS).order_by(cdr.c.id.desc()).limit(limit)
+        async with self._database.read() as connection:
+            return [_row(row) for row in (await connection.execute(query)).mappings()]
+
+    async def ids_after(self, row_id: int, limit: int) -> list[int]:
+        """The ids above `row_id`, in order."""
+        query = select(cdr.c.id).where(cdr.c.id > row_id).order_by(cdr.c.id).limit(limit)
+        async with self._database.read() as connection:
+            return list((await connection.execute(query)).scalars())
+
+    async def of_ids(self, ids: Sequence[int]) -> list[CdrRow]:
+        """The rows with these ids, in their order."""
+        query = select(*CDR_COLUMNS).where(cdr.c.id.in_(ids)).order_by(cdr.c.id)
         async with self._database.read() as connection:
             return [_row(row) for row in (await connection.execute(query)).mappings()]
 
@@ -79,7 +91,7 @@ class CdrStore:
         """The rows of each call (those within `reach`), leg 1 first; calls without rows are absent."""
         rows_of: dict[str, list[CdrRow]] = {}
         where = [cdr.c.call_id.in_(call_ids), *(reach.where(_owner(), cdr.c.caller_id) if reach else [])]
-        query = select(*_COLUMNS).where(*where).order_by(cdr.c.call_id, cdr.c.leg)
+        query = select(*CDR_COLUMNS).where(*where).order_by(cdr.c.call_id, cdr.c.leg)
         async with self._database.read() as connection:
             for row in (await connection.execute(query)).mappings():
                 rows_of.setdefault(row["call_id"], []).append(_row(row))
@@ -106,4 +118,4 @@ def _owner() -> ColumnElement[Any]:
 
 
 def _row(row: RowMapping) -> CdrRow:
-    return CdrRow(**{column.name: row[column.name] for column in _COLUMNS})
+    return CdrRow(**{column.name: row[column.name] for column in CDR_COLUMNS})

@@ -33,7 +33,7 @@ def represent_callback(call: Callback, language: Language, zone: ZoneInfo) -> di
         "ringing_customer_at": iso_time(call.ringing_customer_at, zone),
         "talking_at": iso_time(call.talking_at, zone),
         "ended_at": iso_time(call.ended_at, zone),
-        "legs": [_leg(leg, zone) for leg in call.legs if leg.dialled],
+        "legs": [_leg(leg, zone) for leg in call.recalled_legs() if leg.dialled],
     }
 
 

@@ -1,10 +1,11 @@
 """What the panel and the API stand on: built once by the composition root."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from ari_app.config import Settings
+from ari_app.domain.reconciliation import Tally
 from ari_app.flows.desk import Desk
 from ari_app.ports import Bus, Clock, Switch
 from db.access import AccessStore
@@ -18,7 +19,10 @@ from db.numbers import NumberStore
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The installation's objects. `switch` is None where this process runs no telephony."""
+    """The installation's objects. `switch` is None where this process runs no telephony.
+
+    `reconciled` is counted where this process runs the jobs.
+    """
 
     settings: Settings
     clock: Clock
@@ -32,6 +36,7 @@ class Services:
     nodes: NodeStore
     desk: Desk
     switch: Switch | None = None
+    reconciled: Tally = field(default_factory=Tally)
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

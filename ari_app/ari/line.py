@@ -58,6 +58,7 @@ class AriLine:
         self._stated: LegEnd | None = None
         self._bodies: list[Callable[[], None]] = []
         self._peer_left_first = False
+        self._asked_to_dial = False
 
     # What the switch tells
 
@@ -265,11 +266,15 @@ class AriLine:
         return (await self._past.look_up([id_], since)).get(id_) if since else None
 
     async def _dial(self, timeout: float) -> None:
-        # Unanswered, it may have been carried out: it counts as dialled; the next connection or the ring limit ends it.
-        with suppress(AriUnansweredError):
-            async with self._asking():
-                await self._client.channels.dial(self.leg.channel_id, math.ceil(timeout) + DIAL_MARGIN_S)
-        self.leg.dial(self._clock.now())
+        async with self._asking():
+            await to_the_end(self._ask_to_dial(math.ceil(timeout) + DIAL_MARGIN_S))
+
+    async def _ask_to_dial(self, limit_s: int) -> None:
+        self._asked_to_dial = True
+        asked_at = self._clock.now()  # the leg may have been answered by the time we read Asterisk's answer
+        with suppress(AriUnansweredError):  # it may have been carried out: the next connection tells, or the limit
+            await self._client.channels.dial(self.leg.channel_id, limit_s)
+        self.leg.dial(asked_at)
 
     async def _stasis_or_gone(self) -> None:
         try:
@@ -284,12 +289,16 @@ class AriLine:
         if self._gone.is_set():
             return
         leg = self.leg
-        told = LegEnd.of_cause(
-            event.cause,
-            event.cause_text,
-            event.tech_cause,
-            answered=leg.answered_at is not None,
-            by=_PARTY[leg.role],
+        told = (
+            LegEnd.of_cause(
+                event.cause,
+                event.cause_text,
+                event.tech_cause,
+                answered=leg.answered_at is not None,
+                by=_PARTY[leg.role],
+            )
+            if self._asked_to_dial or leg.dialled
+            else cut(Party.SYSTEM, Reason.INTERRUPTED)  # nobody was at that phone: somebody else's hand on the switch
         )
         self._peer_left_first = self._peer.end is not None  # ARI's times are whole milliseconds, its order is exact
         leg.finish(event.at, self._stated or told)

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -14,7 +15,7 @@ from ari_app.ari.line import AriLine
 from ari_app.domain.callback import call_of_channel, is_call_id
 from ari_app.domain.ending import LegEnd
 from ari_app.domain.leg import Leg
-from ari_app.ports import Channel, Clock, PastLegs, SwitchError
+from ari_app.ports import Channel, Clock, PastLeg, PastLegs, SwitchError
 from ari_app.shielding import to_the_end
 
 log = structlog.get_logger(__name__)
@@ -148,7 +149,7 @@ class AriSwitch:
         known = await self._past.look_up([leg.channel_id for leg in missed], since)
         # Who left first ended the call: in that order, those of whom nothing is known last.
         last = self._clock.now()
-        for line in sorted(lines, key=lambda line: (fact := known.get(line.leg.channel_id)) and fact.ended_at or last):
+        for line in sorted(lines, key=lambda line: _ended_at(known.get(line.leg.channel_id)) or last):
             line.resync(states.get(line.leg.channel_id), known.get(line.leg.channel_id))
 
     def _is_ours(self, channel: dict[str, Any]) -> bool:
@@ -167,6 +168,10 @@ class AriSwitch:
     def _number(self, channel: dict[str, Any]) -> str:
         line = self._bus.get(channel["id"])
         return line.leg.number if line else str(channel["caller"]["number"])
+
+
+def _ended_at(past: PastLeg | None) -> datetime | None:
+    return past.ended_at if past else None
 
 
 async def _unless_gone(request: Awaitable[None]) -> None:

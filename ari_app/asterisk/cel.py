@@ -4,12 +4,16 @@ The file is written by cel_custom, one JSON object a line; asterisk-docker/etc/a
 """
 
 import asyncio
+import gzip
 import json
+import re
+import shutil
+import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import structlog
 
@@ -35,8 +39,11 @@ class CelFile:
 
 
 def events(file: Path, since: datetime) -> Iterator[dict[str, Any]]:
-    """The events since then, newest first. A line cut short by a crash is passed over."""
-    for line in _lines_backwards(file):
+    """The events since then, newest first, those of its rotations too (`FILE.1`, `FILE.2.gz`, …).
+
+    A line cut short by a crash is passed over.
+    """
+    for line in (line for part in [file, *_rotations(file)] for line in _lines_backwards(part)):
         try:
             event = json.loads(line)
             at = datetime.fromtimestamp(float(event["eventtime"]), UTC)
@@ -58,19 +65,28 @@ def _look_up(file: Path, channel_ids: set[str], since: datetime) -> dict[str, Pa
         if event.get("eventtype") == "ANSWER":
             found[channel] = replace(known, answered_at=event["at"])
         elif event.get("eventtype") == "HANGUP":
-            found[channel] = replace(known, ended_at=event["at"], cause=_cause(event))
+            found[channel] = replace(known, ended_at=event["at"], cause=int(extra(event).get("hangupcause", 0)))
     return found
 
 
-def _cause(event: dict[str, Any]) -> int:
+def extra(event: dict[str, Any]) -> dict[str, Any]:
+    """What an event tells beside its columns: `hangupcause`, `hangupsource` of a HANGUP."""
     try:
-        return int(json.loads(event.get("eventextra") or "{}").get("hangupcause", 0))
+        told = json.loads(event.get("eventextra") or "{}")
     except ValueError:
-        return 0
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _rotations(file: Path) -> list[Path]:
+    """The older parts of a rotated file, the newest first."""
+    number = re.compile(re.escape(file.name) + r"\.(\d+)(?:\.gz)?")
+    found = [(int(match[1]), path) for path in file.parent.iterdir() if (match := number.fullmatch(path.name))]
+    return [path for _, path in sorted(found)]
 
 
 def _lines_backwards(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
+    with _open(file) as stream:
         position = stream.seek(0, 2)
         rest = b""
         while position > 0:
@@ -82,3 +98,12 @@ def _lines_backwards(file: Path) -> Iterator[bytes]:
             yield from (line for line in reversed(lines[1:]) if line.strip())
         if rest.strip():
             yield rest
+
+
+def _open(file: Path) -> IO[bytes]:
+    if file.suffix != ".gz":
+        return file.open("rb")
+    unpacked = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it; a .gz cannot be read backwards
+    with gzip.open(file) as packed:
+        shutil.copyfileobj(packed, unpacked)
+    return unpacked

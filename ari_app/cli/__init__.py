@@ -21,6 +21,7 @@ from ari_app.cli import (
     demo,
     diagnosis,
     number,
+    reconciliation,
     serve,
 )
 from ari_app.cli.output import language, print_error
@@ -48,6 +49,7 @@ app.command("grant")(access.grant)
 app.add_typer(access.token_app, name="token")
 app.command("call")(call.place)
 app.add_typer(call.app, name="calls")
+cdr.app.command("reconcile")(reconciliation.run)
 app.add_typer(cdr.app, name="cdr")
 app.command("doctor")(diagnosis.run)
 app.add_typer(config.app, name="config")

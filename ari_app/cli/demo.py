@@ -6,6 +6,7 @@ import fcntl
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Annotated
@@ -66,6 +67,9 @@ async def _demo(directory: Path, *, once: bool) -> bool:
                 say("管理画面: {url}", url=settings.base_url)
                 for login in office.sign_ins:
                     say("ログインID {login}、パスワード {password}", login=login, password=office.password)
+                say("相手の電話番号の例: 09022220031 は5秒で切る、09022220002 は切るまで話す、09022220011 は話中")
+                say("別の端末からお客様が切る: {kakehashi} carrier hangup 09022220002 --dir {path}",
+                    kakehashi=sys.argv[0], path=carrier.dir)  # fmt: skip
                 say("ログ: {path}", path=directory / LOG)
                 say("Ctrl-C ですべて終了します")
                 await server

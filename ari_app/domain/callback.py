@@ -1,7 +1,7 @@
 """A callback: its states, its result, and what is refused before anything rings."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -92,6 +92,19 @@ class Callback:
         self.legs = [agent, customer]
         return agent, customer
 
+    def recalled_legs(self) -> list[Leg]:
+        """The legs, with what the state tells of them: of an open call it is written before the leg is dialled."""
+        legs = [replace(leg) for leg in self.legs]
+        if self.state is State.ENDED:
+            return legs
+        for leg in legs:
+            agent = leg.role is Role.AGENT
+            if dialled_at := self.ringing_agent_at if agent else self.ringing_customer_at:
+                leg.dial(dialled_at)
+            if answered_at := self.agent_answered_at if agent else self.talking_at:
+                leg.answer(answered_at)
+        return legs
+
     @property
     def cancellable(self) -> bool:
         """Whether the owner may still cancel: until the customer answers."""
@@ -147,6 +160,11 @@ def endpoint_of(number: str, trunk_endpoint: str) -> str:
 def is_call_id(text: str) -> bool:
     """Whether this has the form of our calls' ids: 32 hexadecimal digits."""
     return _CALL_ID.fullmatch(text) is not None
+
+
+def first_id(moment: datetime) -> str:
+    """What the ids of the calls placed from `moment` on do not sort before: an id begins with its milliseconds."""
+    return f"{int(moment.timestamp() * 1000):012x}"
 
 
 def channel_id(call_id: str, role: Role) -> str:

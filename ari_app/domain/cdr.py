@@ -89,7 +89,7 @@ def _row(call_id: str, leg: Leg, peer: Leg | None, accountcode: str, node: str) 
         ended_by=how.by,
         cause=how.cause,
         cause_text=how.text,
-        ring_ms=round((rang_until - leg.ringing_at).total_seconds() * 1000) if leg.ringing_at else None,
+        ring_ms=max(0, round((rang_until - leg.ringing_at).total_seconds() * 1000)) if leg.ringing_at else None,
         accept_at=leg.accepted_at,
         bridged_at=leg.bridged_at,
         node=node,
@@ -99,8 +99,9 @@ def _row(call_id: str, leg: Leg, peer: Leg | None, accountcode: str, node: str) 
 def _ended(leg: Leg) -> tuple[datetime, datetime, LegEnd]:
     if leg.started_at is None or leg.ended_at is None or leg.end is None:
         raise ValueError(f"leg {leg.channel_id} has not ended")
-    # The switch's clock and ours may differ by a hair: a leg never ends before it began.
-    return leg.started_at, max(leg.ended_at, leg.started_at), leg.end
+    # The switch's clock and ours may differ by a hair: a leg never ends, nor is answered, before it began.
+    start = min(leg.started_at, leg.answered_at or leg.started_at)
+    return start, max(leg.ended_at, start), leg.end
 
 
 def _peer(leg: Leg, dialled: list[Leg]) -> Leg | None:

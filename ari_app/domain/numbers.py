@@ -123,7 +123,7 @@ def parse_destination(text: str, prefixes: Prefixes, policy: TollPolicy, field: 
     Raises what `normalise` and `TollPolicy.check` raise.
     """
     digits, presentation = _strip_presentation(normalise(text, field))
-    caller_id, digits = prefixes.split(digits)
+    caller_id, digits = (None, digits) if digits in EMERGENCY else prefixes.split(digits)
     if presentation is None:
         digits, presentation = _strip_presentation(digits)
     policy.check(digits, field)
@@ -168,9 +168,9 @@ def _format_area(number: str) -> str:
 
 
 _GROUPS: tuple[tuple[str, tuple[int, ...]], ...] = (
-    (r"0[5-9]0", (3, 4, 4)),
     (r"0120", (4, 3, 3)),
     (r"0800", (4, 3, 4)),
+    (r"0[5-9]0", (3, 4, 4)),
     (r"0570", (4, 3, 3)),
     (r"0[36]", (2, 4, 4)),
 )

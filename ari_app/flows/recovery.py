@@ -1,10 +1,10 @@
 """After a restart: conversations that are still up go on, everything else is ended and written down."""
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ari_app.domain.callback import Callback, State
-from ari_app.domain.ending import LegEnd, Party, Reason, cut
+from ari_app.domain.ending import LegEnd, Party, Reason, cut, ring_limit
 from ari_app.domain.leg import Leg, Role
 from ari_app.flows.callback import CallbackRules, Floor, conversation, ending_of, finish
 from ari_app.flows.journal import Journal
@@ -18,11 +18,11 @@ async def resume(call: Callback, floor: Floor, past: PastLegs, rules: CallbackRu
     A conversation is adopted as it stands, one that began meanwhile too: the legs were joined before the customer
     answered. A call that had not come that far is ended: whoever waits at a phone must not be kept waiting.
     """
+    call.legs = call.recalled_legs()
     agent, customer = call.legs or call.plan_legs(rules.trunk_endpoint)
-    _recall(call)
     ending = Reason.INTERRUPTED, Party.SYSTEM
     try:
-        await _learn(call, past)
+        await _learn(call, past, rules)
         with suppress(LegEnded):
             await _go_on(call, agent, customer, floor)
         if ended := _first_ended(call):
@@ -39,8 +39,7 @@ async def settle(call: Callback, seen_at: datetime, journal: Journal) -> None:
 
     Its times are those last written, and its end the latest of them.
     """
-    if call.legs:
-        _recall(call)
+    call.legs = call.recalled_legs()
     known = [at for leg in call.legs for at in (leg.ringing_at, leg.answered_at, leg.ended_at)]
     times = call.created_at, call.ringing_agent_at, call.agent_answered_at, call.ringing_customer_at, call.talking_at
     last = max(at for at in (seen_at, *known, *times) if at is not None)
@@ -66,24 +65,16 @@ async def _go_on(call: Callback, agent: Leg, customer: Leg, floor: Floor) -> Non
         if call.state is State.TALKING:
             async with agent_line.up(), customer_line.up(), conversation(agent_line, customer_line):
                 await forever()
+        if ended := _first_ended(call):
+            raise LegEnded(ended)
         for line in agent_line, customer_line:
             line.end_with(cut(Party.SYSTEM, Reason.INTERRUPTED))
 
 
-def _recall(call: Callback) -> None:
-    """What the written state says of the legs: it was written before they were dialled."""
-    agent, customer = call.legs
-    if call.ringing_agent_at:
-        agent.dial(call.ringing_agent_at)
-    if call.agent_answered_at:
-        agent.answer(call.agent_answered_at)
-    if call.ringing_customer_at:
-        customer.dial(call.ringing_customer_at)
-
-
-async def _learn(call: Callback, past: PastLegs) -> None:
+async def _learn(call: Callback, past: PastLegs, rules: CallbackRules) -> None:
     """What Asterisk's own records say of the legs that were answered or ended meanwhile."""
     agent, _ = call.legs
+    limits = {Role.AGENT: rules.ring_agent_s, Role.CUSTOMER: rules.ring_customer_s}
     known = await past.look_up([leg.channel_id for leg in call.legs if leg.dialled or leg is agent], call.created_at)
     for leg in call.legs:
         if (fact := known.get(leg.channel_id)) is None:
@@ -95,7 +86,11 @@ async def _learn(call: Callback, past: PastLegs) -> None:
             continue
         party = Party.AGENT if leg.role is Role.AGENT else Party.CUSTOMER
         answered = leg.answered_at is not None
-        leg.finish(fact.ended_at, LegEnd.of_cause(fact.cause, "", None, answered=answered, by=party))
+        told = LegEnd.of_cause(fact.cause, "", None, answered=answered, by=party)
+        # In our absence Asterisk keeps the limit, and records it as it does a 480.
+        rang = fact.ended_at - (leg.started_at or call.created_at)
+        rang_too_long = not answered and rang > timedelta(seconds=limits[leg.role])
+        leg.finish(fact.ended_at, ring_limit() if rang_too_long else told)
 
 
 def _first_ended(call: Callback) -> Leg | None:

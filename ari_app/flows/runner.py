@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from ari_app.domain.callback import Callback, channel_id
+from ari_app.domain.callback import Callback, State, channel_id
 from ari_app.domain.ending import Party, Reason, cut
 from ari_app.domain.leg import Role
 from ari_app.errors import DatabaseUnavailableError
@@ -49,7 +49,7 @@ class Runner:
         self._records = records
         self._nodes = nodes
         self._dead_s = dead_s
-        self._calls: dict[str, asyncio.Task[None]] = {}
+        self._calls: dict[asyncio.Task[None], Callback] = {}
         self._heard_since: datetime | None = None
         self._news = asyncio.Event()
 
@@ -60,6 +60,10 @@ class Runner:
             self._start(call, partial(finish, call, (Reason.INTERRUPTED, Party.SYSTEM), self.floor))
         else:
             self._start(call, partial(run_callback, call, self.floor, self._rules))
+
+    def talking(self, call_id: str) -> bool:
+        """Whether a call that runs here is a conversation now."""
+        return any(call.id == call_id and call.state is State.TALKING for call in self._calls.values())
 
     async def adopt(self, past: PastLegs) -> None:
         """Take over what this node had open when it stopped."""
@@ -79,7 +83,7 @@ class Runner:
 
     def stop(self) -> None:
         """End what is not yet a conversation; conversations are left up."""
-        for task in self._calls.values():
+        for task in self._calls:
             task.cancel()
 
     async def _beat(self) -> None:
@@ -101,7 +105,7 @@ class Runner:
 
     async def _give_up_lost_calls(self) -> None:
         """The others held this node dead: the calls they closed, or took, end here."""
-        ours = set(self._calls)
+        ours = {call.id for call in self._calls.values()}
         lost = ours - {call.id for call in await self._records.open_calls(self.node)}
         for call_id in lost:
             log.warning("call_lost", call_id=call_id)
@@ -127,7 +131,8 @@ class Runner:
         for call in await self._records.claim(self.node, CLAIM_AT_MOST, self.floor.clock.now()):
             self.begin(call)
         for call_id, by in await self._records.cut_requests(self.node):
-            await self.floor.switch.cut(channel_id(call_id, Role.AGENT), cut(by))
+            if by is not Party.AGENT or not self.talking(call_id):  # the customer answered before the request was read
+                await self.floor.switch.cut(channel_id(call_id, Role.AGENT), cut(by))
 
     async def _sweep(self) -> None:
         if self.floor.switch.ready:
@@ -135,8 +140,8 @@ class Runner:
 
     def _start(self, call: Callback, work: Work) -> None:
         task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")
-        self._calls[call.id] = task
-        task.add_done_callback(lambda _: self._calls.pop(call.id))
+        self._calls[task] = call
+        task.add_done_callback(self._calls.pop)
 
 
 async def _every(pause_s: float, work: Callable[[], Awaitable[None]], news: asyncio.Event | None = None) -> None:

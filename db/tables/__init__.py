@@ -4,6 +4,7 @@ from db.tables.access import api_token, login_failure, session
 from db.tables.accounts import account, resource_grant
 from db.tables.base import metadata
 from db.tables.calls import callback, cdr, channel_reservation, idempotency_key, node
+from db.tables.jobs import job_position
 from db.tables.numbers import call_center, call_center_agent, call_center_number, number, prefix
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "cdr",
     "channel_reservation",
     "idempotency_key",
+    "job_position",
     "login_failure",
     "metadata",
     "node",

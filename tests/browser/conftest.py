@@ -1,6 +1,7 @@
 """A Chromium, the panel on a loopback port, and what must hold on every page."""
 
 import os
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,8 +32,11 @@ AXE = Path(__file__).parent / "vendor/axe.min.js"
 PHONE, NARROW_PHONE, DESKTOP = (390, 844), (360, 740), (1440, 900)
 MORNING = datetime(2026, 11, 20, 10, 45, tzinfo=ZoneInfo("Asia/Tokyo"))
 
-# A wrong input is answered with 4xx, which Chromium reports on its console.
-_ANSWERED = "Failed to load resource: the server responded with a status of 4"
+# Chromium's console reports every answer 4xx, as a wrong input gets, and what asks while a test is offline.
+_EXPECTED = (
+    "Failed to load resource: the server responded with a status of 4",
+    "Failed to load resource: net::ERR_INTERNET_DISCONNECTED",
+)
 
 
 @dataclass
@@ -68,7 +72,7 @@ class Panel:
             await context.close()
 
     def _heard(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(_ANSWERED):
+        if message.type in ("error", "warning") and not message.text.startswith(_EXPECTED):
             self.troubles.append(message.text)
 
 
@@ -78,7 +82,7 @@ async def sign_in(page: Page, login: str) -> None:
     await page.fill("#login", login)
     await page.fill("#password", PASSWORD)
     await page.press("#password", "Enter")
-    await page.wait_for_url("**/callback")
+    await page.wait_for_url(re.compile("/callback(/results)?$"))
 
 
 async def assert_fits(page: Page) -> None:

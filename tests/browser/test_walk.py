@@ -120,6 +120,31 @@ async def test_a_page_that_slept_knows_the_state_when_it_wakes(panel: Panel) -> 
         await expect(page.locator("#title")).to_have_text("通話中")
 
 
+async def test_without_a_network_the_page_stays_and_says_so(panel: Panel) -> None:
+    async with panel.page("sato") as page:
+        note = page.locator("#unreachable")
+        await page.fill("#customer-number", CUSTOMER)
+        await page.context.set_offline(True)
+        await expect(note).to_be_visible()
+        await page.click("#order-submit")
+        await expect(page.locator("#customer-number")).to_have_value(CUSTOMER)
+        await page.context.set_offline(False)
+        await expect(note).to_be_hidden()
+        await page.click("#order-submit")
+        await page.context.set_offline(True)
+        await page.click("#confirm-ok")
+        await expect(page.locator("#confirm")).to_be_hidden()
+        await page.context.set_offline(False)
+        await order(page)
+        await page.context.set_offline(True)
+        await page.click("#cancel")
+        await expect(note).to_be_visible()
+        await expect(page.locator("#title")).to_have_text("発信中")
+        await page.context.set_offline(False)
+        await page.click("#cancel")
+        await expect(page.locator("#title")).to_have_text("発信結果")
+
+
 async def test_the_other_tab_shows_the_call_too(panel: Panel) -> None:
     async with panel.page("sato") as page:
         other = await page.context.new_page()

@@ -98,6 +98,7 @@ def test_contract_is_kept() -> None:
         "calls list",
         "calls hangup",
         "cdr list",
+        "cdr reconcile",
         "doctor",
         "config check",
         "config show",

@@ -38,10 +38,10 @@ async def _place_and_close(url: str, accounts: list[Account], number: int, gate:
                 await store.place(call, limit=LIMIT)
             except CapacityError:
                 refused += 1
-                await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311
+                await asyncio.sleep(random.uniform(0, 0.02))
                 continue
             placed += 1
-            await asyncio.sleep(random.uniform(0, 0.02))  # noqa: S311
+            await asyncio.sleep(random.uniform(0, 0.02))
             await store.close(call, end(call))
 
     async with open_database(url) as database:

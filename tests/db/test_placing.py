@@ -20,7 +20,7 @@ LATER = NOON + timedelta(seconds=5)  # whatever waited so long, any node may cla
 
 
 async def test_an_order_as_it_was_placed(database: Database) -> None:
-    """Everything that was known comes back; the shown number is remembered for the account (A3)."""
+    """Everything that was known comes back; the shown number is remembered for the account."""
     (who,) = await add_accounts(database)
     call = a_call(who, withheld=True, node="main", customer_caller_id="0355556666")
     call.plan_legs("PJSIP/{number}@trunk")
@@ -34,18 +34,15 @@ async def test_an_order_as_it_was_placed(database: Database) -> None:
 
 
 async def test_the_limit_is_never_exceeded(database: Database, database_url: str) -> None:
-    """C5: 同時通話数 holds for two processes that place at once; whoever is refused leaves nothing."""
+    """同時通話数 holds for two processes that place at once; whoever is refused leaves nothing."""
     accounts = await add_accounts(database, 12)
     async with open_database(database_url) as other, open_store(database) as one, open_store(other) as two:
         outcomes = await asyncio.gather(
-            *(
-                (one, two)[number % 2].place(a_call(who, number), limit=7)
-                for number, who in enumerate(accounts)
-            ),
+            *((one, two)[number % 2].place(a_call(who, number), limit=7) for number, who in enumerate(accounts)),
             return_exceptions=True,
         )
         refused = [outcome for outcome in outcomes if isinstance(outcome, CapacityError)]
-        assert len(refused) == 12 - 3, "a callback takes 2 channels (A10): 3 fit into 7"
+        assert len(refused) == 12 - 3, "a callback takes 2 channels: 3 fit into 7"
         assert refused[0].limit == 7
         assert await one.reserved_channels() == 6
         assert len(await one.all_open()) == 3
@@ -76,7 +73,7 @@ async def test_one_call_an_agent(database: Database, database_url: str) -> None:
 
 
 async def test_the_same_key_places_once(database: Database, database_url: str) -> None:
-    """C8: however often, and wherever, the same key gives the same callback: even while it is going on."""
+    """However often, and wherever, the same key gives the same callback: even while it is going on."""
     (who,) = await add_accounts(database)
     async with open_database(database_url) as other, open_store(database) as one, open_store(other) as two:
         outcomes = await asyncio.gather(
@@ -167,7 +164,7 @@ async def test_only_what_nobody_began_is_claimed(database: Database) -> None:
 
 
 async def test_cut_requests(database: Database) -> None:
-    """Word for the node that has the call: the first one counts, and none for a call that has ended."""
+    """Word for the node that has the call: the first one counts, an administrator's always, none for an ended call."""
     first, second = await add_accounts(database, 2)
     async with open_store(database) as store:
         call, done = a_call(first, 1, node="main"), a_call(second, 2, node="main")
@@ -177,11 +174,12 @@ async def test_cut_requests(database: Database) -> None:
         for id_ in call.id, done.id:
             await store.request_cut(id_, Party.AGENT)
             await store.request_cut(id_, Party.ADMIN)
-        assert await store.cut_requests("main") == [(call.id, Party.AGENT)]
+            await store.request_cut(id_, Party.AGENT)
+        assert await store.cut_requests("main") == [(call.id, Party.ADMIN)]
         assert await store.cut_requests("other") == []
         call.ring_agent(call.created_at)
         await store.save(call)
-        assert await store.cut_requests("main") == [(call.id, Party.AGENT)], "a save does not forget it"
+        assert await store.cut_requests("main") == [(call.id, Party.ADMIN)], "a save does not forget it"
         await store.close(call, end(call))
         assert await store.cut_requests("main") == []
 

@@ -140,16 +140,14 @@ async def test_one_wrong_order_does_not_take_the_others(database: Database, who:
         right = a_call(other, 2)
         await store.place(right, limit=100)
         bad = [replace(row, cause=None) for row in end(wrong)]  # type: ignore[arg-type]
-        outcomes = await asyncio.gather(
-            store.close(wrong, bad), store.close(right, end(right)), return_exceptions=True
-        )
+        outcomes = await asyncio.gather(store.close(wrong, bad), store.close(right, end(right)), return_exceptions=True)
         assert isinstance(outcomes[0], Exception)
         assert outcomes[1] is None
         await store.place(a_call(other, 3), limit=100)
     assert {call_id for call_id, *_ in await rows(database)} == {right.id}
 
 
-class Poison(Exception):
+class PoisonError(Exception):
     """A defect of ours, not the database's."""
 
 
@@ -158,7 +156,7 @@ async def test_the_writer_outlives_any_defect(database: Database) -> None:
 
     def apply(connection: Connection, orders: list[str]) -> list[Any]:
         if "poison" in orders:
-            raise Poison
+            raise PoisonError
         return list(orders)
 
     writer: GroupWriter[str] = GroupWriter(database, apply, keep=lambda order: True)  # type: ignore[arg-type]
@@ -168,7 +166,7 @@ async def test_the_writer_outlives_any_defect(database: Database) -> None:
             *(writer.write(order) for order in ("a", "poison", "b")), return_exceptions=True
         )
         assert outcomes[0] == "a"
-        assert isinstance(outcomes[1], Poison)
+        assert isinstance(outcomes[1], PoisonError)
         assert outcomes[2] == "b"
         assert await writer.write("c") == "c"
 
@@ -285,7 +283,7 @@ async def own_database(own_server: PostgresCluster) -> AsyncIterator[Database]:
 
 
 async def test_postgresql_restarts(own_database: Database, own_server: PostgresCluster) -> None:
-    """C6: what ends while the server is down, going down or coming up is written once it is there.
+    """What ends while the server is down, going down or coming up is written once it is there.
 
     A server that is starting refuses connections with SQLSTATE 57P03, which is no OperationalError to asyncpg.
     """
@@ -319,4 +317,3 @@ async def test_a_database_closed_to_us(database: Database, postgres: PostgresClu
         postgres.sql(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
         await closing
         assert await store.reserved_channels() == 0
-

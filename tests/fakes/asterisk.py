@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+
 from tests.fakes.phones import NORMAL, FakeChannel, Phone, ari_time
 
 USERNAME, PASSWORD = "kakehashi", "secret"

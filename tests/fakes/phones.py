@@ -123,7 +123,7 @@ class Phone:
 
     def progresses(self) -> Self:
         """183: the network talks; the channel stays Down."""
-        return self._then(self._act("progresses", lambda channel: channel.dialling("PROGRESS")))
+        return self._then(self._act("progresses", self._progress))
 
     def answers(self) -> Self:
         """200."""
@@ -190,8 +190,14 @@ class Phone:
 
         return step
 
+    def _progress(self, channel: FakeChannel) -> None:
+        if channel.state != "Up":
+            channel.dialling("PROGRESS")
+
     def _ring(self) -> bool:
         def ring(channel: FakeChannel) -> None:
+            if channel.state != "Down":
+                return
             # 22.10.1 sends these two in either order.
             channel.dialling("RINGING")
             channel.change("Ringing")
@@ -200,6 +206,8 @@ class Phone:
 
     def _answer(self) -> bool:
         def answer(channel: FakeChannel) -> None:
+            if channel.state == "Up":
+                return
             channel.change("Up")
             channel.dialling("ANSWER")
 

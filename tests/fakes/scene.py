@@ -6,10 +6,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fakes.asterisk import PASSWORD, USERNAME, Asterisk, running_asterisk
-from tests.fakes.office import NoPast
-from tests.fakes.records import Records
-
 from ari_app.ari.client import AriClient, open_client
 from ari_app.ari.events import AriEvent
 from ari_app.ari.switch import AriSwitch
@@ -21,6 +17,9 @@ from ari_app.domain.leg import Role
 from ari_app.flows.callback import CallbackRules, Floor, run_callback
 from ari_app.flows.journal import Journal
 from ari_app.ports import Event
+from tests.fakes.asterisk import PASSWORD, USERNAME, Asterisk, running_asterisk
+from tests.fakes.office import NoPast
+from tests.fakes.records import Records
 
 AGENT, CUSTOMER = "09011110001", "08022220002"
 SCREEN, PREFIXED = "0312345678", "0355556666"
@@ -187,10 +186,10 @@ def check_nothing_left(scene: Scene) -> None:
         assert len(legs) == len(set(legs))
         assert set(legs) == set(reached) or (scene.unanswered and set(legs) > set(reached))
         for row in scene.records.rows:
-            check_row(row)
+            check_row(row, scene.call.id)
 
 
-def check_row(row: CdrRow) -> None:
+def check_row(row: CdrRow, call_id: str) -> None:
     """What must hold of every CDR row."""
     assert row.start <= row.end
     assert row.duration >= row.billsec >= 0
@@ -199,7 +198,7 @@ def check_row(row: CdrRow) -> None:
     assert row.dst == (AGENT if row.leg == Role.AGENT else CUSTOMER)
     assert row.src == row.caller_id == row.clid
     assert row.uniqueid == f"{row.call_id}-{row.leg}"
-    assert row.linkedid == row.call_id == CALL_ID
+    assert row.linkedid == row.call_id == call_id
     assert row.channel
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
-from tests.fakes.scene import Scene, new_call, open_scene
 
 from ari_app.domain.callback import Acceptance
+from tests.fakes.scene import Scene, new_call, open_scene
 
 DEFECTS = {"listener_broken", "call_broken"}
 

@@ -5,11 +5,11 @@ import json
 from typing import Any
 
 import pytest
-from tests.fakes.asterisk import PASSWORD, USERNAME, running_asterisk
-from tests.fakes.scene import Scene
 
 from ari_app.ari.client import AriDisconnectedError, AriError, open_client, open_reader
 from ari_app.ari.events import READ, parse
+from tests.fakes.asterisk import PASSWORD, USERNAME, running_asterisk
+from tests.fakes.scene import Scene
 
 
 async def test_only_what_is_read_is_asked_for(scene: Scene) -> None:
@@ -128,9 +128,9 @@ async def test_one_listener_a_channel(scene: Scene) -> None:
     class Listener:
         def take(self, event: object) -> None: ...
 
-    with scene.client.bus.subscribed("c-1", Listener()), pytest.raises(RuntimeError):
-        with scene.client.bus.subscribed("c-1", Listener()):
-            pass
+    subscribed = scene.client.bus.subscribed
+    with subscribed("c-1", Listener()), pytest.raises(RuntimeError), subscribed("c-1", Listener()):
+        pass
     assert scene.client.bus.listeners() == []
 
 

@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from tests.fakes.scene import AGENT, CUSTOMER, Scene, new_call, open_scene
 
 from ari_app.domain.callback import Acceptance
 from ari_app.domain.ending import Party
 from ari_app.ports import SwitchError
+from tests.fakes.scene import AGENT, CUSTOMER, Scene, new_call, open_scene
 
 RINGS = "rings"
 TALKS = "rings, answers"
@@ -48,7 +48,8 @@ def ids(step: object) -> str | None:
     return step if isinstance(step, str) and " " in step else None
 
 
-# C3 「Agents may cancel their own call until the customer answers」, A16 an administrator can cut any call.
+# Agents may cancel their own call until the customer answers; and
+# 「エージェントの電話番号の誤設定を確認した際は、システム管理者ロールのアカウントで通話切断を行えます。」
 @pytest.mark.parametrize("by", [Party.AGENT, Party.ADMIN])
 @pytest.mark.parametrize(("moment", "agent", "customer", "acceptance"), ALL, ids=ids)
 async def test_cancelled_at_each_step(
@@ -78,7 +79,7 @@ async def test_cancelled_at_each_step(
 
 @pytest.mark.parametrize(("moment", "agent", "customer"), TALKING, ids=ids)
 async def test_an_administrator_cuts_a_conversation(scene: Scene, moment: str, agent: str, customer: str) -> None:
-    """A16: both legs end, both rows say who it was."""
+    """Both legs end, both rows say who it was."""
     scene.upon(moment, lambda: scene.cut(Party.ADMIN))
     await scene.play(agent=agent, customer=customer)
     assert scene.call.ended_by == "admin"
@@ -100,7 +101,7 @@ async def test_our_shutdown_at_each_step(moment: str, agent: str, customer: str,
 
 @pytest.mark.parametrize(("moment", "agent", "customer"), TALKING[1:], ids=ids)
 async def test_our_shutdown_leaves_a_conversation_up(scene: Scene, moment: str, agent: str, customer: str) -> None:
-    """C6: no conversation drops; its callback stays open for the next start."""
+    """No conversation drops; its callback stays open for the next start."""
     scene.upon(moment, scene.shut_down)
     with pytest.raises(asyncio.CancelledError):
         await scene.play(agent=agent, customer=customer)
@@ -196,7 +197,7 @@ async def test_agent_leaves_while_the_database_is_slow(scene: Scene) -> None:
     """Nothing is dialled that was not written down; whoever leaves meanwhile is not called for."""
     scene.upon("ringing_customer saving", scene.records.open.clear)
     task = scene.start()
-    scene.phones(f"rings, answers, until ringing_customer saving, hangs up", "rings")
+    scene.phones("rings, answers, until ringing_customer saving, hangs up", "rings")
     await scene.asterisk.until("closing")
     scene.records.open.set()
     await task
@@ -206,7 +207,7 @@ async def test_agent_leaves_while_the_database_is_slow(scene: Scene) -> None:
 
 
 async def test_a_slow_database_does_not_end_a_conversation(scene: Scene) -> None:
-    """C6: PostgreSQL may restart while two people talk."""
+    """PostgreSQL may restart while two people talk."""
     scene.upon("talking", scene.records.open.clear)
     task = scene.start()
     scene.phones(TALKS, TALKS)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 import pytest
-from tests.fakes.scene import AGENT, CUSTOMER, PREFIXED, SCREEN, Scene, new_call, open_scene
 
 from ari_app.domain.callback import Acceptance
 from ari_app.domain.ending import Party, Reason
+from tests.fakes.scene import AGENT, CUSTOMER, PREFIXED, SCREEN, Scene, new_call, open_scene
 
 TALKED = "rings, answers"
 GUARDED = "rings, answers, hears press-1, presses 1"
@@ -30,7 +30,7 @@ WITH_THE_OTHER = "Ended with the other leg"
 QUICK = (("ring_agent_s", 0.03), ("ring_customer_s", 0.03), ("accept_s", 0.03))
 
 CASES = [
-    # 「オペレーターまたは電話相手のどちらかが電話を切ると、通話が終了します。」
+    # Either hanging up ends both.
     Case(
         "customer hangs up",
         TALKED,
@@ -59,7 +59,7 @@ CASES = [
         ("agent_answered", "cancelled", "agent"),
         [(1, "ANSWERED", "agent", 16, NORMAL), (2, "CANCEL", "agent", 16, WITH_THE_OTHER)],
     ),
-    # A6 「30秒間応答がない場合は切断され、発信結果は発信元不応答」
+    # 「エージェントへの電話番号着信に 30 秒以内で応答できない場合、自動で切断されます。」
     Case(
         "agent lets it ring",
         "rings",
@@ -76,7 +76,7 @@ CASES = [
         [(1, "NO ANSWER", "system", 19, "Ring limit reached")],
         limits=QUICK,
     ),
-    # C1 「発信元不応答 keeps its reason: 未応答, 拒否, 話中, 圏外, 1を押さず, 番号誤り」
+    # 「発信元不応答:「自身の電話番号」が応答しなかった場合に表示されます。」, with its reason
     Case(
         "agent declines",
         "rings, declines 603",
@@ -119,7 +119,7 @@ CASES = [
         ("agent_answered", "cancelled", "agent"),
         [(1, "ANSWERED", "agent", 16, NORMAL)],
     ),
-    # C1 「leg 1 is accepted by a key (1) before the customer is dialled」
+    # With an acceptance key the customer is dialled only once the agent has pressed 1.
     Case(
         "agent presses 1",
         GUARDED,
@@ -186,7 +186,7 @@ CASES = [
         [(1, "ANSWERED", "agent", 16, NORMAL)],
         Acceptance.PRESS1,
     ),
-    # 発信結果 speaks of leg 1 only (A11): whatever the customer does, it is 発信元応答.
+    # 「コールバック発信結果は、(…)1stコール先の応答、不応答の結果を表す履歴です。」: whatever the customer does.
     Case(
         "customer lets it ring",
         TALKED,
@@ -337,7 +337,7 @@ async def test_how_it_ends(case: Case, order: str) -> None:
 async def test_what_is_asked_of_the_switch(scene: Scene) -> None:
     """The customer's leg is in the bridge before the agent is dialled; the agent joins as the customer is dialled.
 
-    A5 「オペレーターの電話が鳴り、応答すると電話相手に発信されます。電話相手が応答すると、通話が開始されます。」
+    「エージェント応答後に発信先の相手も電話に応答すると通話が成立します。」
     """
     await scene.play(agent=TALKED, customer="rings, answers, until talking, hangs up")
     assert scene.asked == [
@@ -355,7 +355,7 @@ async def test_what_is_asked_of_the_switch(scene: Scene) -> None:
 
 
 async def test_the_acceptance_key(guarded: Scene) -> None:
-    """C1: the prompt plays to the agent alone, ends with the key, and only then is the customer dialled."""
+    """The prompt plays to the agent alone, ends with the key, and only then is the customer dialled."""
     await guarded.play(agent=GUARDED, customer="rings, answers, until talking, hangs up")
     asked = guarded.asked[guarded.asked.index(f"dial {AGENT}") :]
     prompt = f"{guarded.call.id}-1-press-1"
@@ -372,7 +372,7 @@ async def test_a_prompt_that_ended_by_itself_needs_no_stopping(guarded: Scene) -
 
 @pytest.mark.parametrize("customer", ["", "rings"])
 async def test_early_media(scene: Scene, customer: str) -> None:
-    """C4: the agent hears the network's own ringback: joined once the customer is dialled, before any answer."""
+    """The agent hears the network's own ringback: joined once the customer is dialled, before any answer."""
     joined: list[list[str]] = []
     scene.upon(f"hang up {CUSTOMER}", lambda: joined.extend(map(list, scene.asterisk.bridges.values())))
     await scene.play(agent=TALKED, customer=f"{customer}, progresses", ring_customer_s=0.03)
@@ -388,7 +388,8 @@ async def test_ring_limits_outlive_us(scene: Scene) -> None:
     assert limits == {AGENT: 8, CUSTOMER: 9}
 
 
-# A7 「プレフィックス発信: 電話相手には、プレフィックス番号に紐づく番号が通知されます。」 The screen's choice stays on leg 1.
+# 「プレフィックス番号2番に登録された「03BBBBBBBB」が(…)選択している「03AAAAAAAA」よりも優先されて表示されます。」
+# 「自身の電話番号(…)に対しては、コールバック発信画面内の「通知番号」で選択した電話番号が通知されます。」
 @pytest.mark.parametrize("withheld", [False, True])
 async def test_the_numbers_shown(withheld: bool) -> None:
     """Each leg shows its own number, and what the bridge would copy across is that same number: nobody's own."""
@@ -414,7 +415,7 @@ async def test_the_numbers_shown(withheld: bool) -> None:
 
 
 async def test_the_rows_of_a_conversation(scene: Scene) -> None:
-    """C7: who hung up, cause in words, ring, answer, accept, bridge and talk times; each leg names the other."""
+    """Who hung up, cause in words, ring, answer, accept, bridge and talk times; each leg names the other."""
     await scene.play(agent=TALKED, customer="rings, answers, until talking, hangs up")
     agent, customer = scene.rows[1], scene.rows[2]
     assert (agent.channel, customer.channel) == ("PJSIP/trunk-00000000", "PJSIP/trunk-00000001")

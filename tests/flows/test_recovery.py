@@ -1,4 +1,4 @@
-"""The next start: what is up goes on, what ended meanwhile is written down from Asterisk's own records (C6, C7)."""
+"""The next start: what is up goes on, what ended meanwhile is written down from Asterisk's own records."""
 
 import asyncio
 from collections.abc import Collection
@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from tests.fakes.scene import AGENT, CUSTOMER, PATIENT_S, Scene, eventually
 
 from ari_app.ari.client import AriError
 from ari_app.domain.callback import State
 from ari_app.flows.callback import CallbackRules
 from ari_app.flows.recovery import resume
 from ari_app.ports import PastLeg
+from tests.fakes.scene import AGENT, CUSTOMER, PATIENT_S, Scene, eventually
 
 RULES = CallbackRules(PATIENT_S, PATIENT_S, PATIENT_S, "PJSIP/{number}@trunk")
 
@@ -223,7 +223,6 @@ async def test_the_switch_comes_later_than_we(scene: Scene) -> None:
     assert len(scene.asterisk.channels) == 2
     scene.asterisk.phone(AGENT).hangs_up()
     await task
-    print(scene.asterisk.story, [(r.cause_text, r.ended_by) for r in scene.records.rows])
     assert scene.call.reason == "completed"
 
 
@@ -252,5 +251,3 @@ async def test_a_switch_that_refuses_to_look(scene: Scene) -> None:
     assert scene.call.ended_at is not None
     await scene.switch.sweep()
     await scene.switch.sweep()
-
-

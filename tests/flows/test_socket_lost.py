@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.fakes.scene import AGENT, CUSTOMER, Scene, eventually, new_call, open_scene
-from tests.flows.test_callback_cuts import ALL, TALKING, TALKS, ids
 
 from ari_app.domain.callback import Acceptance
+from tests.fakes.scene import AGENT, CUSTOMER, Scene, eventually, new_call, open_scene
+from tests.flows.test_callback_cuts import ALL, TALKING, TALKS, ids
 
 
 def lose_socket(scene: Scene) -> None:
@@ -38,7 +38,7 @@ async def test_lost_at_each_step(moment: str, agent: str, customer: str, accepta
 
 @pytest.mark.parametrize(("moment", "agent", "customer"), TALKING, ids=ids)
 async def test_a_conversation_outlives_the_socket(scene: Scene, moment: str, agent: str, customer: str) -> None:
-    """C6: two people talk; that we were away for a moment is nothing to them, nor to their record."""
+    """Two people talk; that we were away for a moment is nothing to them, nor to their record."""
     scene.upon(moment, scene.asterisk.cut_socket)
     task = scene.start()
     scene.phones(agent, customer)

@@ -212,6 +212,19 @@ async def test_reservations_are_given_back_and_agents_call_again(killed: Killed,
         await _over(desk, call)
 
 
+async def test_an_owners_cancel_that_comes_too_late_cuts_no_conversation(killed: Killed, desk: Office) -> None:
+    """It was ordered while the customer rang, and read when they talked; an administrator's is carried out."""
+    talking, other = await desk.place("33", "32"), await desk.place("33", "32")
+    for call in (talking, other):
+        await _reached(desk, call, State.TALKING)
+    await desk.services.desk.cancel(talking, Party.AGENT)  # as it stood when it was ordered
+    await desk.cancel(other, Party.ADMIN)
+    await _over(desk, other)
+    assert (await desk.services.callbacks.get(talking.id)).state is State.TALKING
+    await desk.cancel(talking, Party.ADMIN)
+    _check(await _over(desk, talking), Reason.COMPLETED, Party.ADMIN, Result.AGENT_ANSWERED)
+
+
 async def test_a_regular_stop_leaves_conversations_up(killed: Killed, desk: Office, service: Service) -> None:
     """SIGTERM: a conversation goes on and is adopted, a ringing call is ended before the process is gone."""
     talking, ringing = await desk.place("33", "32"), await desk.place("12", "32")
@@ -290,7 +303,8 @@ async def test_asterisk_is_killed(rootfs: None, tmp_path: Path) -> None:
             assert pid is not None
             os.kill(pid, signal.SIGKILL)
             died_at = datetime.now(UTC)
-            await eventually(lambda: not Path(f"/proc/{pid}/root/srv").exists())
+            await eventually(lambda: _not(office.services.desk.available))
+            await asyncio.to_thread(instance.stop, exchange.pbx.dir)  # waits for its last thread
             await asyncio.to_thread(instance.start, exchange.pbx)
             await eventually(office.services.desk.available)
 

@@ -20,6 +20,7 @@ def setup(app: web.Application) -> None:
     metrics.gauge("kakehashi_channel_limit", "Contracted concurrent channels.").set(services.settings.channel_limit)
     reserved = metrics.gauge("kakehashi_reserved_channels", "Channels of the limit that calls hold, cluster-wide.")
     database_up = metrics.gauge("kakehashi_database_up", "Whether the database answers.")
+    metrics.reconciled(services.reconciled)
     _read_process(metrics, services)
 
     async def scrape(_: web.Request) -> web.Response:

@@ -61,6 +61,20 @@ function onKey(event) {
   actions[event.key]();
 }
 
+function tellReach(reached) {
+  const note = document.getElementById("unreachable");
+  if (note) note.hidden = reached;
+}
+
+function onSubmit(event) {
+  // Without a network the browser's own error page would take the place of what was typed, or of the call.
+  if (navigator.onLine || event.target.method === "dialog") return;
+  event.preventDefault();
+  event.stopPropagation();
+  event.target.closest("dialog")?.close();
+  tellReach(false);
+}
+
 function setUpKeys() {
   const box = document.getElementById("keys-on");
   if (!box) return;
@@ -72,6 +86,11 @@ function setUpKeys() {
 
 document.addEventListener("click", onClick);
 document.addEventListener("keydown", onKey);
+addEventListener("submit", onSubmit, { capture: true });
+addEventListener("offline", () => tellReach(false));
+addEventListener("online", () => tellReach(true));
+document.addEventListener("htmx:error", ({ detail }) => detail.ctx && !detail.ctx.response && tellReach(false));
+document.addEventListener("htmx:after:request", () => tellReach(true));
 document.addEventListener("htmx:after:swap", () => {
   upgradeDialogs();
   showProblems();

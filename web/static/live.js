@@ -67,6 +67,7 @@ export function followCall(stage) {
       stage: (html) => {
         const focused = stage.contains(document.activeElement) ? document.activeElement.id : "";
         stage.innerHTML = html;
+        window.htmx.process(stage);
         const { state, announce } = adopt();
         if (focused) (document.getElementById(focused) ?? document.getElementById("main")).focus();
         if (state !== shown) announcement.textContent = announce;

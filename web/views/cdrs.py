@@ -12,7 +12,7 @@ from db.cdrs import CdrSearch
 from web.auth import reach_of, require
 from web.rendering import render
 from web.services import SERVICES
-from web.views.listing import PRESETS, ROWS, Conditions
+from web.views.listing import PRESETS, ROWS, Conditions, nothing_granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +66,6 @@ async def show(request: web.Request) -> web.StreamResponse:
         presets=PRESETS,
         calls=calls,
         place=page and asked.place(request, page),
+        nothing_granted=await nothing_granted(services, principal),
         filtered=bool(search.src or search.dst),
     )

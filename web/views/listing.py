@@ -10,9 +10,11 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from ari_app.domain.numbers import normalise
+from ari_app.domain.permissions import Principal, Reach
 from ari_app.domain.schedule import Period, Preset, parse_local, preset_period
 from ari_app.errors import InvalidInputError, KakehashiError, PeriodError
 from db.paging import Cursor, Page
+from web.services import Services
 
 ROWS = 50
 HALF_HOURS = tuple(f"{hour:02}:{minute:02}" for hour in range(24) for minute in (0, 30))
@@ -128,6 +130,11 @@ class Conditions:
         kept = {key: value for key, value in self.query.items() if key not in dropped and value}
         query = urlencode(kept | {key: value for key, value in changes.items() if value is not None})
         return f"{request.path}?{query}" if query else request.path
+
+
+async def nothing_granted(services: Services, principal: Principal) -> bool:
+    """Whether the lists stay empty because nobody has granted this account anything yet."""
+    return principal.reach is Reach.GRANTED and not await services.accounts.granted_numbers(principal.account.id)
 
 
 def _preset(text: str) -> Preset:

@@ -15,7 +15,7 @@ from web.narrowing import search_words
 from web.rendering import LANGUAGE, render
 from web.services import SERVICES
 from web.timeline import Track, tracks_of
-from web.views.listing import PRESETS, ROWS, Conditions
+from web.views.listing import PRESETS, ROWS, Conditions, nothing_granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         numbers=await services.numbers.all(),
         rows=[_row(call) for call in page.items] if page else [],
         place=page and asked.place(request, page),
+        nothing_granted=await nothing_granted(services, principal),
         narrowed=bool(search.words),
         filtered=search != replace(CallbackSearch(), period=search.period, words=search.words),
         may_redial=_may_redial(principal.account),

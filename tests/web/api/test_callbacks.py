@@ -69,13 +69,17 @@ WRONG_QUERIES = [
 ]
 
 
-async def ended(api: Api, call_id: str, who: str = "root") -> Any:
+async def standing(api: Api, call_id: str, state: str, who: str = "root") -> Any:
     async with asyncio.timeout(5):
         while True:
             call = (await api("GET", f"/callbacks/{call_id}", who)).json
-            if call["state"] == "ended":
+            if call["state"] == state:
                 return call
             await asyncio.sleep(0.01)
+
+
+async def ended(api: Api, call_id: str, who: str = "root") -> Any:
+    return await standing(api, call_id, "ended", who)
 
 
 async def talking(api: Api, who: str = "sato") -> str:
@@ -110,6 +114,18 @@ class TestPlace:
         call = await ended(api, call_id)
         assert (call["result"], call["reason"], call["ended_by"]) == ("agent_answered", "completed", "customer")
         assert call["legs"][1]["ended_by"] == "customer"
+
+    async def test_a_leg_is_told_while_it_rings(self, api: Api) -> None:
+        call_id = (await api.order("sato")).json["id"]
+        phone = await api.office.switch.phone(SATO_PHONE)
+        call = await standing(api, call_id, "ringing_agent")
+        assert [leg["role"] for leg in call["legs"]] == ["agent"]
+        assert (call["legs"][0]["started_at"] is not None, call["legs"][0]["answered_at"]) == (True, None)
+        phone.answer()
+        await api.office.switch.phone(CUSTOMER)
+        call = await standing(api, call_id, "ringing_customer")
+        assert [leg["role"] for leg in call["legs"]] == ["agent", "customer"]
+        assert [leg["answered_at"] is not None for leg in call["legs"]] == [True, False]
 
     async def test_unanswered_agent_leaves_one_leg(self, api: Api) -> None:
         call_id = (await api.order("sato")).json["id"]

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ari_app.domain.account import Role
 from ari_app.domain.ending import Party, Reason
 from ari_app.domain.resources import Level, ResourceKind
 from db import paging
@@ -232,6 +233,22 @@ async def test_call_records_by_the_beginning_of_a_number(office: Office, visitor
     assert shown(await visitor.get("/cdrs", params={"dst": "0311112222"})) == ["03-1111-2222"]
     page = await visitor.get("/cdrs", params={"dst": "07"})
     assert "条件に合う記録はありません" in page.text
+
+
+async def test_the_leg_of_the_agent_says_that_the_customer_was_not_reached(office: Office, sato: Visitor) -> None:
+    await office.past_call("sato", CUSTOMER, timedelta(minutes=5), customer_end=Reason.BUSY, ring_s=2)
+    legs = (await sato.get(RESULTS)).html.split('class="legs"')[1]
+    assert "お客様につながらず終了" in legs
+    assert "お客様が切断" not in legs
+
+
+async def test_a_supervisor_without_grants_is_told_so(office: Office, visitor: Visitor) -> None:
+    await office.services.accounts.set("sato", {"role": Role.SUPERVISOR})
+    await visitor.sign_in("sato")
+    for path in (RESULTS, "/cdrs"):
+        page = await visitor.get(path)
+        assert "閲覧できる電話番号・コールセンターが付与されていません" in page.text
+        assert "今月を表示" not in page.text
 
 
 async def test_a_supervisor_sees_the_rows_whose_number_is_granted(office: Office, visitor: Visitor) -> None:

@@ -29,6 +29,14 @@ async def test_signing_in_leads_to_the_callback_page(visitor: Visitor) -> None:
     assert "佐藤 花子" in page.text
 
 
+async def test_who_is_no_agent_begins_at_the_results(visitor: Visitor) -> None:
+    answer = await visitor.post("/login", {"login": "root", "password": PASSWORD, "next": "/callback"}, csrf=False)
+    assert answer.headers["Location"] == "/callback/results"
+    assert (await visitor.get("/")).headers["Location"] == "/callback/results"
+    assert (await visitor.get("/login")).headers["Location"] == "/callback/results"
+    assert (await visitor.get("/callback")).status == 200, "and is told why, when asking for it"
+
+
 async def test_one_goes_on_where_one_wanted_to_be(visitor: Visitor) -> None:
     asked = await visitor.get("/callback/results?q=03&preset=today")
     login = await visitor.get(asked.headers["Location"])
