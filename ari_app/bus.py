@@ -20,6 +20,11 @@ class LocalBus:
         self._watchers: set[asyncio.Queue[Event]] = set()
         self.lost = 0
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody subscribes now."""
+        return bool(self._watchers)
+
     def publish(self, event: Event) -> None:
         """Tell every subscriber; never waits."""
         for queue in self._watchers:

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     smtp_url: str = Field("", description="smtp://[USER:PASSWORD@]HOST:PORT; empty: no mail")
     mail_from: str = Field("kakehashi@localhost", description="sender of our mail")
     public_url: str = Field("", description="how users reach the panel; empty: http://HTTP_BIND")
+    node_dead_s: float = Field(
+        60, ge=10, le=3600, description="a telephony node not heard from for so long has its calls closed by the others"
+    )
     timezone: str = Field("Asia/Tokyo", description="time zone of what users read and type")
     secret_key: SecretStr = Field(SecretStr(""), description="empty: made once and kept under STATE_DIR")
     trunk_host: str = Field("", description="the carrier's SIP host, for the Asterisk templates")

@@ -431,6 +431,12 @@ class PortInUseError(KakehashiError):
     code = "port_in_use"
 
 
+class NodeTakenError(KakehashiError):
+    """電話ノード {node} は別のプロセスが動かしています。そちらを終了するか、--node で別の名前を指定してください"""
+
+    code = "node_taken"
+
+
 class AsteriskConflictError(KakehashiError):
     """{dir} の Asterisk は別の設定（{difference}）で動作中です。停止してから起動してください"""
 
@@ -453,3 +459,9 @@ class DemoRunningError(KakehashiError):
     """{dir} のデモはすでに動いています。そちらを終了してください"""
 
     code = "demo_running"
+
+
+class SchemaNewerError(KakehashiError):
+    """データベースはこのプログラムより新しい版（{revision}）です。新しい版のプログラムを使用してください"""
+
+    code = "schema_newer"

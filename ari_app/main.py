@@ -17,7 +17,7 @@ from ari_app.asterisk.cel import CelFile
 from ari_app.bus import LocalBus
 from ari_app.clock import SystemClock
 from ari_app.config import Part, Settings
-from ari_app.errors import PortInUseError
+from ari_app.errors import NodeTakenError, PortInUseError
 from ari_app.flows.callback import CallbackRules, Floor
 from ari_app.flows.desk import Desk, OrderRules
 from ari_app.flows.journal import Journal
@@ -39,6 +39,7 @@ from db.foreign_cdr import ForeignCdr
 from db.job_positions import JobPositions
 from db.nodes import NodeStore
 from db.numbers import NumberStore
+from db.relay import Relay
 from db.returned_calls import ReturnedCallStore
 from web.app import create_app
 from web.services import Services
@@ -49,8 +50,14 @@ log = structlog.get_logger(__name__)
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: Settings, *, telephony: bool = False, node: str = "main") -> AsyncIterator[Services]:
-    """The installation's objects, with the database upgraded; with `telephony` orders are carried out here."""
+async def open_services(
+    settings: Settings, *, telephony: bool = False, node: str = "main", on_taken: Callable[[], None] = lambda: None
+) -> AsyncIterator[Services]:
+    """The installation's objects, with the database upgraded; with `telephony` orders are carried out here.
+
+    `on_taken` is called when another process took the node's name while the database was away: then this one must end.
+    Raises NodeTakenError while another process has the name.
+    """
     clock, bus = SystemClock(), LocalBus()
     async with contextlib.AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings.database_url))
@@ -60,15 +67,18 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
         accounts, numbers, nodes = AccountStore(database), NumberStore(database), NodeStore(database)
         order_rules = OrderRules(settings.toll_policy, settings.channel_limit, settings.accept)
         desk = Desk(callbacks, NumberDirectory(database), nodes, bus, clock, order_rules)
+        await stack.enter_async_context(Relay(callbacks, bus, desk.look).running(database))
         switch = trunk = None
         if telephony:
+            await stack.enter_async_context(nodes.held(node, on_taken))
             past = CelFile(settings.cel_file)
             switch = await stack.enter_async_context(_open_switch(settings, clock, past))
             floor = Floor(switch, Journal(callbacks, bus, node), clock)
-            await stack.enter_async_context(desk.running(floor, past, _callback_rules(settings), node))
+            rules = _callback_rules(settings)
+            await stack.enter_async_context(desk.running(floor, past, rules, node, settings.node_dead_s))
             returned_calls = ReturnedCallStore(database)
             await stack.enter_async_context(returned_calls.running())
-            reception = Reception(Hall(switch, returned_calls, clock, _callback_rules(settings)), order_rules, node)
+            reception = Reception(Hall(switch, returned_calls, clock, rules), order_rules, node)
             await stack.enter_async_context(reception.running(past))
             if settings.ami_url:
                 trunk = TrunkWatch()
@@ -94,21 +104,33 @@ async def open_services(settings: Settings, *, telephony: bool = False, node: st
 async def serve(settings: Settings, parts: Collection[Part], node: str, on_ready: Callable[[], None]) -> None:
     """Run until SIGTERM or SIGINT; `on_ready` is called once everything listens.
 
-    Conversations that are going on at the end are left up.
+    Conversations that are going on at the end are left up. Raises NodeTakenError, at the start or later.
     """
+    stop, taken = asyncio.Event(), False
+
+    def give_way() -> None:
+        nonlocal taken
+        taken = True
+        stop.set()
+
     everything = Part.ALL in parts or not parts
     async with contextlib.AsyncExitStack() as stack:
         # The port first: a second start by mistake must fail before it takes Asterisk's events from the first.
         door = stack.enter_context(_take_port(settings)) if everything or Part.WEB in parts else None
         telephony = everything or Part.TELEPHONY in parts
-        services = await stack.enter_async_context(open_services(settings, telephony=telephony, node=node))
+        services = await stack.enter_async_context(
+            open_services(settings, telephony=telephony, node=node, on_taken=give_way)
+        )
         if everything or Part.JOBS in parts:
             await stack.enter_async_context(_jobs(services, node))
         if door is not None:
             await stack.enter_async_context(_listening(services, door))
         log.info("serving", node=node, parts=sorted(parts) or [Part.ALL], http=settings.http_bind)
         on_ready()
-        await _stop_signal()
+        _upon_signal(stop.set)
+        await stop.wait()
+    if taken:
+        raise NodeTakenError(node=node)
 
 
 def open_reconciliation(services: Services, node: str) -> Reconciliation:
@@ -164,9 +186,7 @@ def _callback_rules(settings: Settings) -> CallbackRules:
     return CallbackRules(settings.ring_agent_s, settings.ring_customer_s, settings.accept_s, settings.trunk_endpoint)
 
 
-async def _stop_signal() -> None:
-    stop = asyncio.Event()
+def _upon_signal(act: Callable[[], None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+        loop.add_signal_handler(number, act)

@@ -167,6 +167,10 @@ class Bus(Protocol):
 
     lost: int
 
+    @property
+    def watched(self) -> bool:
+        """Whether anybody subscribes now."""
+
     def publish(self, event: Event) -> None:
         """Tell every subscriber; never waits."""
 
@@ -205,8 +209,11 @@ class CallbackRecords(Protocol):
     async def close(self, call: Callback, rows: list[CdrRow]) -> None:
         """Write the ended callback and its rows once, and give its channels back."""
 
-    async def claim(self, node: str, at_most: int) -> list[Callback]:
-        """Take over orders that nobody has begun."""
+    async def claim(self, node: str, at_most: int, now: datetime) -> list[Callback]:
+        """Take over orders that nobody has begun: this node's share of them."""
+
+    async def hand_back(self, node: str, since: datetime) -> None:
+        """Let others claim what this node had not begun of the orders placed after `since`."""
 
     async def open_calls(self, node: str) -> list[Callback]:
         """This node's callbacks that have not ended."""
@@ -266,11 +273,17 @@ class Directory(Protocol):
 class Nodes(Protocol):
     """The telephony nodes of the installation."""
 
-    async def beat(self, name: str, *, ready: bool, now: datetime) -> None:
-        """Say that the node lives, and whether its switch does."""
+    async def beat(self, name: str, *, ready: bool, now: datetime) -> bool:
+        """Say that the node lives, and whether its switch does; whether it was known until now."""
 
-    async def leave(self, name: str) -> None:
-        """The node stops."""
+    async def silent(self, since: datetime) -> list[tuple[str, datetime]]:
+        """The nodes nobody heard from after `since`, and when they were heard last."""
+
+    def vacant(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Whether no living process has the name; while the block runs, none can take it."""
+
+    async def forget(self, name: str) -> None:
+        """The node is not expected back."""
 
     async def any_ready(self, now: datetime) -> bool:
         """Whether some node can take an order."""

@@ -7,19 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, text, tuple_, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ari_app.domain.callback import CHANNELS_PER_CALLBACK, Callback
 from ari_app.domain.cdr import CdrRow
 from ari_app.errors import AgentBusyError, CapacityError, IdempotencyConflictError
+from db.notify import CHANGE, ORDER, notify
 from db.tables import account, callback, cdr, channel_reservation, idempotency_key
 
 CAPACITY_LOCK = 0x4B414B45  # "KAKE": one advisory lock for the channels of the whole cluster
 
 # What changes in a callback's life; the rest is written once, with the order.
 _CHANGING = (
-    "node",
     "state",
     "result",
     "reason",
@@ -85,17 +85,31 @@ def release(connection: Connection, call_ids: Sequence[str]) -> None:
 
 def state_of(call: Callback) -> dict[str, Any]:
     """What a save writes: taken now, for the call goes on while it waits to be written."""
-    return {name: getattr(call, name) for name in _CHANGING} | {"legs": [replace(leg) for leg in call.legs]}
+    state = {name: getattr(call, name) for name in _CHANGING}
+    return state | {"legs": [replace(leg) for leg in call.legs], "owner": call.node}
 
 
-def apply(connection: Connection, orders: Sequence[Order]) -> list[Any]:
+def apply(connection: Connection, orders: Sequence[Order], *, sender: str) -> list[Any]:
+    """Write a batch, and tell the other processes of it; `sender` is this one."""
     outcomes: dict[int, Any] = {}
     places = [(index, order) for index, order in enumerate(orders) if isinstance(order, Place)]
     if places:
         outcomes |= _place(connection, places)
     _save(connection, [order for order in orders if isinstance(order, Save)])
     _close(connection, [order for order in orders if isinstance(order, Close)])
+    notify(connection, sender, [_notice(order) for index, order in enumerate(orders) if _changes(outcomes.get(index))])
     return [outcomes.get(index) for index in range(len(orders))]
+
+
+def _notice(order: Order) -> tuple[str, str]:
+    if isinstance(order, Place):
+        return (ORDER if order.callback.node is None else CHANGE), order.callback.id
+    return CHANGE, order.callback_id
+
+
+def _changes(outcome: Any) -> bool:
+    """Only an order that was refused, or placed before, changes nothing."""
+    return not isinstance(outcome, Exception) and not (isinstance(outcome, Placed) and not outcome.fresh)
 
 
 def _place(connection: Connection, places: list[tuple[int, Place]]) -> dict[int, Any]:
@@ -177,12 +191,20 @@ def _close(connection: Connection, orders: list[Close]) -> None:
     release(connection, [order.callback_id for order in orders])
 
 
+# Only the node that has a call changes it: one that was away may have lost it to another.
 _UPDATE = (
     update(callback)
-    .where(callback.c.id == bindparam("of"), callback.c.ended_at.is_(None))
+    .where(
+        callback.c.id == bindparam("of"),
+        callback.c.ended_at.is_(None),
+        callback.c.node.is_not_distinct_from(bindparam("owner")),
+    )
     .values({name: bindparam(name) for name in _CHANGING})
 )
-_RELEASE = delete(channel_reservation).where(channel_reservation.c.call_id == bindparam("of"))
+_RELEASE = delete(channel_reservation).where(
+    channel_reservation.c.call_id == bindparam("of"),
+    ~exists().where(callback.c.id == bindparam("of"), callback.c.ended_at.is_(None)),
+)
 _CDR_INSERT = {
     "sqlite": sqlite.insert(cdr).on_conflict_do_nothing(index_elements=["call_id", "leg"]),
     "postgresql": postgresql.insert(cdr).on_conflict_do_nothing(index_elements=["call_id", "leg"]),

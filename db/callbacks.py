@@ -1,10 +1,12 @@
 """Callbacks: placing, following and closing them on the path of a call, and finding them afterwards."""
 
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from functools import partial
 
-from sqlalchemy import ColumnElement, RowMapping, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, select, update
 
 from ari_app.domain.callback import Callback, State
 from ari_app.domain.cdr import CdrRow
@@ -13,7 +15,9 @@ from ari_app.errors import NotFoundError
 from db.call_orders import CALLBACK_COLUMNS, Close, Order, Place, Placed, Save, apply, reserved, state_of
 from db.callback_search import CallbackSearch, conditions_of, narrowed_by
 from db.engine import Database
+from db.notify import CUT, ORDER, notify
 from db.paging import Cursor, Page, count_found, read_page
+from db.placement import share_of
 from db.reach import RowReach
 from db.tables import callback
 from db.writer import GroupWriter
@@ -22,11 +26,16 @@ OPEN_AT_MOST = timedelta(days=1)  # bounds the index range that is read for what
 
 
 class CallbackStore:
-    """Callbacks and their reservations. On the path of a call everything goes through one group writer."""
+    """Callbacks and their reservations. On the path of a call everything goes through one group writer.
+
+    `sender` marks what this process tells the others.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._writer: GroupWriter[Order] = GroupWriter(database, apply, keep=lambda order: not isinstance(order, Place))
+        self.sender = secrets.token_hex(4)
+        write = partial(apply, sender=self.sender)
+        self._writer: GroupWriter[Order] = GroupWriter(database, write, keep=lambda order: not isinstance(order, Place))
 
     @property
     def writer(self) -> GroupWriter[Order]:
@@ -59,17 +68,17 @@ class CallbackStore:
         """Write the ended callback and its rows once, and give its channels back."""
         await self._writer.write_together(Close(call.id, state_of(call), rows))
 
-    async def claim(self, node: str, at_most: int) -> list[Callback]:
-        """Take over orders that nobody has begun; each order goes to one node only."""
+    async def claim(self, node: str, at_most: int, now: datetime) -> list[Callback]:
+        """Take over orders that nobody has begun, this node's share of them; each order goes to one node only."""
+        share = await self._database.read_with(lambda connection: share_of(connection, node, now))
+        if share <= 0:
+            return []
         free = (
             select(callback.c.id)
             .where(callback.c.node.is_(None), callback.c.state == State.ACCEPTED, callback.c.ended_at.is_(None))
             .order_by(callback.c.created_at)
-            .limit(at_most)
+            .limit(min(share, at_most))
         )
-        async with self._database.read() as connection:
-            if (await connection.execute(free.limit(1))).first() is None:
-                return []
         async with self._database.write() as connection:
             rows = await connection.execute(
                 update(callback)
@@ -78,6 +87,25 @@ class CallbackStore:
                 .returning(*CALLBACK_COLUMNS)
             )
             return [_callback(row) for row in rows.mappings()]
+
+    async def hand_back(self, node: str, since: datetime) -> None:
+        """Let others claim what this node had not begun of the orders placed after `since`."""
+        unbegun = (
+            update(callback)
+            .where(
+                callback.c.node == node,
+                callback.c.state == State.ACCEPTED,
+                callback.c.ended_at.is_(None),
+                callback.c.created_at > since,
+            )
+            .values(node=None)
+            .returning(callback.c.id)
+        )
+
+        def work(connection: Connection) -> None:
+            notify(connection, self.sender, [(ORDER, id_) for id_ in connection.scalars(unbegun)])
+
+        await self._database.write_with(work)
 
     async def open_calls(self, node: str) -> list[Callback]:
         """This node's callbacks that have not ended."""
@@ -102,8 +130,13 @@ class CallbackStore:
         """Leave word for the node that has the call; the first request counts, but an administrator's always does."""
         open_ = [callback.c.id == callback_id, callback.c.ended_at.is_(None)]
         unasked = [] if by is Party.ADMIN else [callback.c.cut_by.is_(None)]
-        async with self._database.write() as connection:
-            await connection.execute(update(callback).where(*open_, *unasked).values(cut_by=by))
+        request = update(callback).where(*open_, *unasked).values(cut_by=by)
+
+        def work(connection: Connection) -> None:
+            if connection.execute(request).rowcount:
+                notify(connection, self.sender, [(CUT, callback_id)])
+
+        await self._database.write_with(work)
 
     async def cut_requests(self, node: str) -> list[tuple[str, Party]]:
         """Calls of this node that somebody elsewhere asked to end."""
@@ -119,6 +152,10 @@ class CallbackStore:
         if not found:
             raise NotFoundError(value=callback_id)
         return found[0]
+
+    async def several(self, callback_ids: Collection[str]) -> list[Callback]:
+        """Those of the callbacks that are there, oldest first."""
+        return await self._select(callback.c.id.in_(callback_ids))
 
     async def find(self, callback_id: str, reach: RowReach) -> Callback:
         """As `get`, for what an account sees only. Raises NotFoundError."""

@@ -10,6 +10,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
+from ari_app.errors import SchemaNewerError
 from db.engine import Database
 from db.tables import metadata
 
@@ -18,8 +19,13 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 async def upgrade(database: Database, revision: str = "head") -> None:
-    """Bring the schema up to `revision`; several processes may ask at once."""
-    await _run(database, lambda config: command.upgrade(config, revision))
+    """Bring the schema up to `revision`; several processes may ask at once. Raises SchemaNewerError."""
+
+    def run(config: Config) -> None:
+        _refuse_newer(config)
+        command.upgrade(config, revision)
+
+    await _run(database, run)
 
 
 async def downgrade(database: Database, revision: str) -> None:
@@ -40,6 +46,13 @@ async def differences(database: Database) -> list[str]:
 
     async with database.read() as connection:
         return await connection.run_sync(compare)
+
+
+def _refuse_newer(config: Config) -> None:
+    current = MigrationContext.configure(config.attributes["connection"]).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaNewerError(revision=current)
 
 
 def _config() -> Config:

@@ -3,42 +3,29 @@
 import asyncio
 import contextlib
 import hashlib
-import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
-
-import structlog
+from datetime import datetime
 
 from ari_app.domain.account import Account, require_agent, require_caller_ids
-from ari_app.domain.callback import Acceptance, Callback, State, channel_id
-from ari_app.domain.ending import Party, Reason, cut
+from ari_app.domain.callback import Acceptance, Callback, channel_id
+from ari_app.domain.ending import Party, cut
 from ari_app.domain.leg import Role
 from ari_app.domain.numbers import TollPolicy, normalise, parse_destination
 from ari_app.errors import (
     CallerIdNotAllowedError,
-    DatabaseUnavailableError,
     OwnCompanyNumberError,
     OwnDeviceNumberError,
     TelephonyUnavailableError,
     TooLateToCancelError,
 )
-from ari_app.flows.callback import CallbackRules, Floor, finish, run_callback
-from ari_app.flows.recovery import resume
+from ari_app.flows.callback import CallbackRules, Floor
+from ari_app.flows.runner import Runner
 from ari_app.ports import Bus, CallbackRecords, Clock, Directory, Event, Nodes, PastLegs, Placement, SwitchError
 from ari_app.shielding import to_the_end
 
-POLL_S = 0.25
-BEAT_ROUNDS = 12
-SWEEP_ROUNDS = 40
-CLAIM_AT_MOST = 50
-ORDER_FRESH_S = 30
-
-log = structlog.get_logger(__name__)
-Work = Callable[[], Coroutine[Any, Any, None]]
+DEAD_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +52,7 @@ class Desk:
         self._bus = bus
         self._clock = clock
         self._rules = rules
-        self._runner: _Runner | None = None
+        self._runner: Runner | None = None
 
     async def available(self) -> bool:
         """Whether an order would be carried out now."""
@@ -109,6 +96,11 @@ class Desk:
             raise TooLateToCancelError
         if not await self._cut_here(call, by):
             await self._records.request_cut(call.id, by)
+
+    def look(self) -> None:
+        """Another process ordered or asked something: let the node look now, where one runs here."""
+        if self._runner is not None:
+            self._runner.look()
 
     async def check(
         self, who: Account, *, caller_id: str, customer_number: str, offered: Collection[str] = ()
@@ -160,12 +152,17 @@ class Desk:
         return placement
 
     @contextlib.asynccontextmanager
-    async def running(self, floor: Floor, past: PastLegs, rules: CallbackRules, node: str) -> AsyncIterator[None]:
-        """Carry out orders on this node until the end of the block; conversations going on then are left up."""
+    async def running(
+        self, floor: Floor, past: PastLegs, rules: CallbackRules, node: str, dead_s: float = DEAD_S
+    ) -> AsyncIterator[None]:
+        """Carry out orders on this node until the end of the block; conversations going on then are left up.
+
+        The calls of other nodes that were silent for `dead_s` seconds are closed.
+        """
         async with asyncio.TaskGroup() as tasks:
-            runner = _Runner(floor, rules, node, tasks, self._records, self._nodes)
+            runner = Runner(floor, rules, node, tasks, self._records, self._nodes, dead_s)
             await runner.adopt(past)
-            rounds = tasks.create_task(runner.rounds(), name="desk-rounds")
+            rounds = tasks.create_task(runner.rounds(), name="rounds")
             self._runner = runner
             try:
                 yield
@@ -178,88 +175,6 @@ class Desk:
 def new_call_id(now: datetime) -> str:
     """32 hexadecimal digits that sort by time (the layout of UUIDv7, RFC 9562, without its version bits)."""
     return f"{int(now.timestamp() * 1000):012x}{secrets.token_hex(10)}"
-
-
-class _Runner:
-    """The part of the desk that carries out orders, on a telephony node."""
-
-    def __init__(
-        self,
-        floor: Floor,
-        rules: CallbackRules,
-        node: str,
-        tasks: asyncio.TaskGroup,
-        records: CallbackRecords,
-        nodes: Nodes,
-    ) -> None:
-        self.floor = floor
-        self.node = node
-        self._rules = rules
-        self._tasks = tasks
-        self._records = records
-        self._nodes = nodes
-        self._calls: dict[asyncio.Task[None], Callback] = {}
-
-    def begin(self, call: Callback) -> None:
-        """Run a call as a task of its own."""
-        if call.created_at < self.floor.clock.now() - timedelta(seconds=ORDER_FRESH_S):
-            # Nobody waits at the phone any more for an order that lay about while no node was there.
-            self._start(call, partial(finish, call, (Reason.INTERRUPTED, Party.SYSTEM), self.floor))
-        else:
-            self._start(call, partial(run_callback, call, self.floor, self._rules))
-
-    def talking(self, call_id: str) -> bool:
-        """Whether a call that runs here is a conversation now."""
-        return any(call.id == call_id and call.state is State.TALKING for call in self._calls.values())
-
-    async def adopt(self, past: PastLegs) -> None:
-        """Take over what this node had open when it stopped."""
-        for call in await self._records.open_calls(self.node):
-            self._start(call, partial(resume, call, self.floor, past, self._rules))
-
-    async def rounds(self) -> None:
-        """Look for orders and requests that came from other processes, and say that this node lives."""
-        for turn in itertools.count():
-            try:
-                await self._round(beat=turn % BEAT_ROUNDS == 0, sweep=turn % SWEEP_ROUNDS == SWEEP_ROUNDS - 1)
-            except (DatabaseUnavailableError, SwitchError) as error:
-                log.warning("round_failed", error=type(error).__name__)
-            await asyncio.sleep(POLL_S)
-
-    def stop(self) -> None:
-        """End what is not yet a conversation; conversations are left up."""
-        for task in self._calls:
-            task.cancel()
-
-    async def _round(self, *, beat: bool, sweep: bool) -> None:
-        switch = self.floor.switch
-        if beat:
-            await self._nodes.beat(self.node, ready=switch.ready, now=self.floor.clock.now())
-        if not switch.ready:
-            return
-        for call in await self._records.claim(self.node, CLAIM_AT_MOST):
-            self.begin(call)
-        for call_id, by in await self._records.cut_requests(self.node):
-            if by is not Party.AGENT or not self.talking(call_id):  # the customer answered before the request was read
-                await switch.cut(channel_id(call_id, Role.AGENT), cut(by))
-        if sweep:
-            await switch.sweep()
-
-    def _start(self, call: Callback, work: Work) -> None:
-        task = self._tasks.create_task(_guarded(call, work), name=f"call-{call.id}")
-        self._calls[task] = call
-        task.add_done_callback(self._calls.pop)
-
-
-async def _guarded(call: Callback, work: Work) -> None:
-    """A defect in one call must not end the others."""
-    with structlog.contextvars.bound_contextvars(call_id=call.id):
-        try:
-            await work()
-        except (SwitchError, DatabaseUnavailableError) as error:
-            log.warning("call_failed", error=type(error).__name__, detail=str(error))
-        except Exception:
-            log.exception("call_broken")
 
 
 def _fingerprint(*parts: str) -> str:

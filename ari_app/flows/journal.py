@@ -19,6 +19,10 @@ class Journal:
         self._bus = bus
         self._node = node
 
+    def of_node(self, node: str) -> "Journal":
+        """The same records and bus, for the calls of another node."""
+        return Journal(self._records, self._bus, node)
+
     async def save_before_dialling(self, call: Callback) -> None:
         """Write the call's present state, then tell it; whoever waits at a phone does not wait long.
 

@@ -11,8 +11,9 @@ from ari_app.domain.account import Account
 from ari_app.domain.numbers import received_number
 from ari_app.domain.returned_call import ReturnedCall, callable_agents
 from ari_app.errors import DatabaseUnavailableError
-from ari_app.flows.desk import OrderRules, Work, new_call_id
+from ari_app.flows.desk import OrderRules, new_call_id
 from ari_app.flows.returned_call import Hall, resume_returned_call, run_returned_call
+from ari_app.flows.runner import Work
 from ari_app.ports import Arrival, PastLegs, SwitchError
 from ari_app.shielding import to_the_end
 

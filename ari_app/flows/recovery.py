@@ -1,12 +1,13 @@
 """After a restart: conversations that are still up go on, everything else is ended and written down."""
 
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from ari_app.domain.callback import Callback, State
 from ari_app.domain.ending import LegEnd, Party, Reason, cut, ring_limit
 from ari_app.domain.leg import Leg, Role
 from ari_app.flows.callback import CallbackRules, Floor, conversation, ending_of, finish
+from ari_app.flows.journal import Journal
 from ari_app.ports import LegEnded, PastLegs, SwitchError
 from ari_app.shielding import forever, to_the_end
 
@@ -31,6 +32,22 @@ async def resume(call: Callback, floor: Floor, past: PastLegs, rules: CallbackRu
         raise
     finally:
         await to_the_end(finish(call, ending, floor))
+
+
+async def settle(call: Callback, seen_at: datetime, journal: Journal) -> None:
+    """Close a call of a node that is gone for good, heard from last at `seen_at`; its channels give no account of it.
+
+    Its times are those last written, and its end the latest of them.
+    """
+    call.legs = call.recalled_legs()
+    known = [at for leg in call.legs for at in (leg.ringing_at, leg.answered_at, leg.ended_at)]
+    times = call.created_at, call.ringing_agent_at, call.agent_answered_at, call.ringing_customer_at, call.talking_at
+    last = max(at for at in (seen_at, *known, *times) if at is not None)
+    for leg in call.legs:
+        if leg.dialled:
+            leg.finish(last, cut(Party.SYSTEM, Reason.INTERRUPTED))
+    call.finish(last, Reason.INTERRUPTED, Party.SYSTEM)
+    await journal.close(call)
 
 
 async def _go_on(call: Callback, agent: Leg, customer: Leg, floor: Floor) -> None:

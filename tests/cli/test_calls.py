@@ -75,7 +75,7 @@ def node(sqlite_url: str) -> Iterator[Node]:
                 while not stopping.is_set():
                     await nodes.beat(NODE, ready=True, now=datetime.now(UTC))
                     up.set()
-                    for call in await records.claim(NODE, 10):
+                    for call in await records.claim(NODE, 10, datetime.now(UTC)):
                         node.carry_out(call)
                         await close_or_save(records, call)
                     for call_id, by in await records.cut_requests(NODE):

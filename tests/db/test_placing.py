@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,8 +12,11 @@ from ari_app.domain.ending import Party
 from ari_app.errors import AgentBusyError, CapacityError, IdempotencyConflictError, KakehashiError, NotFoundError
 from db.accounts import AccountStore
 from db.engine import Database, open_database
+from db.nodes import NodeStore
 from db.tables import callback, idempotency_key
-from tests.db.calls import SCREEN, a_call, add_accounts, end, open_store
+from tests.db.calls import NOON, SCREEN, a_call, add_accounts, end, open_store
+
+LATER = NOON + timedelta(seconds=5)  # whatever waited so long, any node may claim
 
 
 async def test_an_order_as_it_was_placed(database: Database) -> None:
@@ -138,12 +142,12 @@ async def test_each_order_goes_to_one_node(database: Database, database_url: str
     async with open_database(database_url) as other, open_store(database) as one, open_store(other) as two:
         for number, who in enumerate(accounts):
             await one.place(a_call(who, number), limit=100)
-        claims = await asyncio.gather(*(store.claim(node, 2) for node in "abc" for store in (one, two)))
+        claims = await asyncio.gather(*(store.claim(node, 2, LATER) for node in "abc" for store in (one, two)))
         ids = [call.id for claim in claims for call in claim]
         assert len(ids) == len(set(ids))
-        rest = await one.claim("d", 50)
+        rest = await one.claim("d", 50, LATER)
         assert sorted(ids + [call.id for call in rest]) == [a_call(who, n).id for n, who in enumerate(accounts)]
-        assert await two.claim("e", 50) == []
+        assert await two.claim("e", 50, LATER) == []
         assert {call.node for call in await one.all_open()} <= set("abcd")
         assert [call.id for call in await one.open_calls("d")] == [call.id for call in rest]
 
@@ -156,7 +160,7 @@ async def test_only_what_nobody_began_is_claimed(database: Database) -> None:
         await store.place(ended, limit=100)
         await store.close(ended, end(ended))
         await store.place(a_call(third, 3), limit=100)
-        assert [call.id for call in await store.claim("other", 10)] == [a_call(third, 3).id]
+        assert [call.id for call in await store.claim("other", 10, LATER)] == [a_call(third, 3).id]
 
 
 async def test_cut_requests(database: Database) -> None:
@@ -203,3 +207,70 @@ async def test_last_caller_id_follows_the_latest_order(database: Database) -> No
     assert (await AccountStore(database).get(who.id)).last_caller_id == "0322220000"
     async with database.read() as connection:
         assert len((await connection.execute(select(callback.c.id))).all()) == 2
+
+
+# Several nodes
+
+
+async def ready(database: Database, *names: str) -> None:
+    for name in names:
+        await NodeStore(database).beat(name, ready=True, now=NOON)
+
+
+async def test_nodes_are_kept_level(database: Database) -> None:
+    """The node with fewer calls takes the next ones; nobody takes more than keeps them level."""
+    await ready(database, "a", "b", "c")
+    accounts = await add_accounts(database, 12)
+    async with open_store(database) as store:
+        for number in range(4):
+            await store.place(a_call(accounts[number], number, node="a"), limit=100)
+        for number in range(4, 9):
+            await store.place(a_call(accounts[number], number), limit=100)
+        took = {node: len(await store.claim(node, 50, NOON)) for node in "abc"}
+        assert took == {"a": 0, "b": 3, "c": 2}, "4, 3 and 2 calls"
+        assert await store.claim("a", 50, NOON) == []
+
+
+async def test_what_waits_is_taken_by_anybody(database: Database) -> None:
+    """The node whose turn it is may hang: a second later its turn is over."""
+    await ready(database, "a", "hangs")
+    first, second = await add_accounts(database, 2)
+    async with open_store(database) as store:
+        await store.place(a_call(first, 1, node="a"), limit=100)
+        await store.place(a_call(second, 2), limit=100)
+        assert await store.claim("a", 50, NOON) == []
+        assert len(await store.claim("a", 50, NOON + timedelta(seconds=1))) == 1
+
+
+async def test_a_node_that_is_away_does_not_count(database: Database) -> None:
+    await ready(database, "away")
+    await NodeStore(database).leave("away")
+    await ready(database, "a")
+    accounts = await add_accounts(database, 4)
+    async with open_store(database) as store:
+        for number, who in enumerate(accounts):
+            await store.place(a_call(who, number), limit=100)
+        assert len(await store.claim("a", 50, NOON)) == 4
+
+
+async def test_handed_back(database: Database) -> None:
+    """Only what was not begun, and for which somebody still waits at the phone; and then it is the other node's."""
+    accounts = await add_accounts(database, 3)
+    async with open_store(database) as store:
+        begun, old, fresh = (a_call(who, number, node="dead") for number, who in enumerate(accounts))
+        old.created_at -= timedelta(minutes=1)
+        for call in begun, old, fresh:
+            await store.place(call, limit=100)
+        begun.ring_agent(NOON)
+        await store.save(begun)
+        await store.hand_back("dead", NOON - timedelta(seconds=30))
+        (taken,) = await store.claim("b", 50, LATER)
+        assert (taken.id, taken.node) == (fresh.id, "b")
+        fresh.ring_agent(NOON)
+        await store.save(fresh)
+        assert (await store.get(fresh.id)).state is State.ACCEPTED, "not the dead node's to change any more"
+        await store.close(fresh, [])
+        assert await store.open_of(accounts[2].id) == taken
+        assert await store.reserved_channels() == 6, "nor to give its channels away"
+        await store.close(taken, end(taken))
+        assert await store.reserved_channels() == 4

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
+from ari_app.errors import SchemaNewerError
 from db import schema
 from db.engine import Database, open_database
 from db.tables import metadata
@@ -50,3 +51,10 @@ async def test_several_processes_upgrade_at_once(empty: str) -> None:
         await one.check()  # SQLite: the file is there, in WAL mode
         await asyncio.gather(*(schema.upgrade(database) for database in (one, two, three)))
         assert await schema.differences(two) == []
+
+
+async def test_a_database_of_a_newer_version_is_refused_by_name(database: Database) -> None:
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(SchemaNewerError, match="9999"):
+        await schema.upgrade(database)

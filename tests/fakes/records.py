@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
-from ari_app.domain.callback import Callback
+from ari_app.domain.callback import Callback, State
 from ari_app.domain.cdr import CdrRow
 from ari_app.domain.ending import Party
 from ari_app.errors import AgentBusyError, CapacityError, DatabaseUnavailableError, NotFoundError
@@ -75,13 +76,18 @@ class Records:
         await self._write(write)
         self._note("closed")
 
-    async def claim(self, node: str, at_most: int) -> list[Callback]:
+    async def claim(self, node: str, at_most: int, now: datetime) -> list[Callback]:
         if self.away:
             raise DatabaseUnavailableError
         free = [call for call in self.calls.values() if call.node is None and call.ended_at is None][:at_most]
         for call in free:
             call.node = node
         return [replace(call) for call in free]
+
+    async def hand_back(self, node: str, since: datetime) -> None:
+        for call in self.calls.values():
+            if call.node == node and call.state is State.ACCEPTED and call.created_at > since:
+                call.node = None
 
     async def open_calls(self, node: str) -> list[Callback]:
         return [_copy(call) for call in self.calls.values() if call.node == node and call.ended_at is None]

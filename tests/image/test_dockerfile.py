@@ -99,9 +99,9 @@ def test_both_images_are_built_and_work_together(buildah: Buildah, tmp_path: Pat
     volume = f"{shared}:/srv/asterisk"
     rendered = buildah.run(
         app, "kakehashi", "asterisk", "render", "--dir", "/srv/asterisk", "--sip-port", "15090",
-        "--http-port", "18094", "--ami-port", "15046", volume=volume,
+        "--http-port", "18094", "--ami-port", "15046", "--json", volume=volume,
     )  # fmt: skip
-    assert rendered == "/srv/asterisk/etc"
+    assert json.loads(rendered)["etc"] == "/srv/asterisk/etc"
 
     boot = "asterisk -f & trap 'kill $!' EXIT; until asterisk -rx 'core waitfullybooted' >/dev/null; do sleep 0.1; done"
     shown = buildah.run(asterisk, "sh", "-c", f"{boot}; asterisk -rx 'core show version'", volume=volume)
