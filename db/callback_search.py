@@ -15,7 +15,7 @@ from db.tables import callback
 class CallbackSearch:
     """Conditions of コールバック発信結果; `customer_number` matches from its beginning.
 
-    `words` narrow (絞り込み): all must match, each as part of a number or by its `results` and `reasons`.
+    `words` narrow (絞り込み): all must match, each as part of a number or login, or by its `results` and `reasons`.
     """
 
     period: Period = ALWAYS
@@ -56,6 +56,7 @@ def narrowed_by(word: SearchWord) -> ColumnElement[bool]:
         contains(callback.c.caller_id, word.text),
         contains(callback.c.agent_number, word.text),
         contains(callback.c.customer_number, word.text),
+        contains(callback.c.login, word.text),
         callback.c.result.in_(word.results),
         callback.c.reason.in_(word.reasons),
     )

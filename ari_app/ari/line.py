@@ -5,8 +5,6 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
-from types import TracebackType
-from typing import Self
 
 from ari_app.ari.client import AriClient, AriDisconnectedError, AriError, AriUnansweredError
 from ari_app.ari.events import (
@@ -18,6 +16,7 @@ from ari_app.ari.events import (
     PlaybackFinished,
     StasisStart,
 )
+from ari_app.ari.while_up import WhileUp
 from ari_app.domain.ending import CAUSE_NORMAL, LegEnd, Party, Reason, cut, given_up, ring_limit
 from ari_app.domain.leg import Leg, Role
 from ari_app.ports import Clock, LegEnded, Line, PastLeg, PastLegs, SwitchError
@@ -220,7 +219,7 @@ class AriLine:
     @asynccontextmanager
     async def _alive(self) -> AsyncIterator[None]:
         try:
-            async with _WhileUp(self):
+            async with WhileUp(self):
                 yield
         except BaseException as error:
             self.explain(error)
@@ -328,34 +327,6 @@ class AriLine:
         self._gone.set()
         for body in list(self._bodies):
             body()
-
-
-class _WhileUp:
-    """Cancels the body when the leg is gone and raises LegEnded in its place, as asyncio.timeout does for time."""
-
-    def __init__(self, line: AriLine) -> None:
-        self._line = line
-        self._fired = False
-
-    async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
-        if task is None:
-            raise RuntimeError("a line's scope belongs into a task")
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._line.watch(self._fire)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.unwatch(self._fire)
-        if self._fired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise LegEnded(self._line.first_ended()) from None
-
-    def _fire(self) -> None:
-        self._fired = True
-        self._task.cancel()
 
 
 def _variables(leg: Leg, peer: Leg) -> dict[str, str]:

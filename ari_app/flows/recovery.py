@@ -23,9 +23,10 @@ async def resume(call: Callback, floor: Floor, past: PastLegs, rules: CallbackRu
     ending = Reason.INTERRUPTED, Party.SYSTEM
     try:
         await _learn(call, past, rules)
+        earlier = _first_ended(call)  # whoever leaves from now on left later, whatever the clocks' fractions say
         with suppress(LegEnded):
             await _go_on(call, agent, customer, floor)
-        if ended := _first_ended(call):
+        if ended := earlier or _first_ended(call):
             ending = ending_of(call, ended)
     except SwitchError:
         ending = Reason.FAILED, Party.SYSTEM

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Self
 
+from ari_app.ari.while_up import WhileUp
 from ari_app.domain.ending import CAUSE_NORMAL, LegEnd, Party, Reason, cut, ring_limit
 from ari_app.domain.leg import Leg, Role
 from ari_app.ports import Channel, Clock, LegEnded, Line
@@ -137,7 +136,7 @@ class FakeLine:
     async def ring(self, timeout: float, *, early_media_to: Line | None = None) -> AsyncIterator[None]:
         """Dial; enter once answered; hang up on exit."""
         try:
-            async with _WhileUp(self):
+            async with WhileUp(self):
                 self.leg.dial(self._clock.now())
                 self.leg.ring(self._clock.now())
                 await self._told()  # type: ignore[misc]
@@ -154,7 +153,7 @@ class FakeLine:
     @asynccontextmanager
     async def up(self) -> AsyncIterator[None]:
         """As `ring`, for a leg that is up."""
-        async with _WhileUp(self):
+        async with WhileUp(self):
             yield
 
     async def join(self) -> None:
@@ -196,38 +195,15 @@ class FakeLine:
             body()
 
     def watch(self, body: Callable[[], None]) -> None:
-        """Call `body` when the leg is gone."""
-        self._bodies.append(body)
+        """Call `body` when the leg is gone. Raises LegEnded when it is gone already."""
         if self._gone.is_set():
-            body()
+            raise LegEnded(self.leg)
+        self._bodies.append(body)
 
     def unwatch(self, body: Callable[[], None]) -> None:
         """The body ended."""
         self._bodies.remove(body)
 
-
-class _WhileUp:
-    """Cancels the body when the leg is gone and raises LegEnded in its place."""
-
-    def __init__(self, line: FakeLine) -> None:
-        self._line = line
-        self._fired = False
-
-    async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._line.watch(self._fire)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._line.unwatch(self._fire)
-        if self._fired and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
-            raise LegEnded(self._line.leg) from None
-
-    def _fire(self) -> None:
-        self._fired = True
-        self._task.cancel()
+    def first_ended(self) -> Leg:
+        """This leg: a phone here ends by the hand of a test, one at a time."""
+        return self.leg

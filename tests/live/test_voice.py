@@ -11,13 +11,13 @@ from ari_app.asterisk.tones import AUDIBLE_DBFS, FRAME_S, heard_s, levels
 from ari_app.domain.callback import Acceptance, Callback, State
 
 from .office import Office
+from .recordings import WAV_HEADER, growing, loud_s
 from .waiting import eventually
 
 pytestmark = [pytest.mark.live, pytest.mark.asyncio(loop_scope="session")]
 
 RINGBACK_HZ = 400  # indications.conf, jp
 SILENT_DBFS = AUDIBLE_DBFS - 20
-WAV_HEADER = 44
 
 
 async def test_both_hear_each_other_and_nobody_themselves(office: Office) -> None:
@@ -44,7 +44,7 @@ async def test_the_agent_hears_the_network_ring_and_the_customer_only_once_answe
     assert talking.agent_answered_at is not None
     assert talking.talking_at is not None
     agent_recording = await eventually(lambda: _recording(office, call.agent_number))
-    await eventually(lambda: heard_s(_copy(agent_recording), CUSTOMER_TONE_HZ) > 0.5, 12)
+    await eventually(lambda: heard_s(growing(agent_recording), CUSTOMER_TONE_HZ) > 0.5, 12)
     await asyncio.to_thread(office.carrier.hang_up, call.customer_number)
     await office.ended(call)
 
@@ -63,7 +63,7 @@ async def test_the_agent_hears_the_networks_announcement(office: Office) -> None
     await office.ended(call)
     agent = await office.phone(call.agent_number)
     await _complete(agent.recording)
-    assert _loud_s(agent.recording) > 2
+    assert loud_s(agent.recording) > 2
 
 
 async def test_the_prompt_asks_the_agent_for_the_key(office: Office) -> None:
@@ -72,7 +72,7 @@ async def test_the_prompt_asks_the_agent_for_the_key(office: Office) -> None:
     await office.ended(call)
     agent = await office.phone(call.agent_number)
     await _complete(agent.recording)
-    assert _loud_s(agent.recording) > 1
+    assert loud_s(agent.recording) > 1
     assert not office.carrier.calls(call.customer_number)
 
 
@@ -98,7 +98,7 @@ async def _both_heard(office: Office, call: Callback) -> None:
     """Wait until each phone has heard the other for more than a second."""
     for number, tone in ((call.agent_number, CUSTOMER_TONE_HZ), (call.customer_number, AGENT_TONE_HZ)):
         recording = await eventually(lambda number=number: _recording(office, number))
-        await eventually(lambda recording=recording, tone=tone: heard_s(_copy(recording), tone) > 1.2)
+        await eventually(lambda recording=recording, tone=tone: heard_s(growing(recording), tone) > 1.2)
 
 
 async def _phones(office: Office, call: Callback) -> tuple[CarrierCall, CarrierCall]:
@@ -122,24 +122,3 @@ async def _complete(recording: Path) -> None:
 def _seconds(recording: Path) -> float:
     with wave.open(str(recording)) as file:
         return file.getnframes() / file.getframerate()
-
-
-def _copy(recording: Path) -> Path:
-    """A copy of a recording that is still growing, with its length in its header."""
-    samples = recording.read_bytes()[WAV_HEADER:]
-    copy = recording.with_suffix(".part")
-    with wave.open(str(copy), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(8000)
-        file.writeframes(samples[: len(samples) // 2 * 2])
-    return copy
-
-
-def _loud_s(recording: Path) -> float:
-    """Seconds in which anything is heard."""
-    with wave.open(str(recording)) as file:
-        samples = memoryview(file.readframes(file.getnframes())).cast("h")
-    size = int(8000 * FRAME_S)
-    frames = [samples[start : start + size] for start in range(0, len(samples) - size, size)]
-    return FRAME_S * sum(max(map(abs, frame)) > 500 for frame in frames)
