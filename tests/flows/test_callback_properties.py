@@ -70,6 +70,10 @@ async def finish(scene: Scene, task: asyncio.Task[None]) -> None:
     scene.records.open.set()
     await scene.records.drained()
     remark(str(scene.asterisk.story))
+    if scene.unanswered and scene.call.ended_at is not None:
+        await scene.client.wait_connected()
+        for _ in range(2):  # what could not be asked for while the socket was down is swept
+            await scene.switch.sweep()
     scene.leaves_up = scene.call.ended_at is None and scene.call.state == "talking"
     if scene.call.ended_at is None:
         assert scene.leaves_up, "only a conversation stays open"

@@ -62,12 +62,14 @@ class Nodes:
     beats: list[tuple[str, bool]] = field(default_factory=list)
     alive: bool = True
 
-    async def beat(self, name: str, *, ready: bool, now: datetime) -> None:
+    async def beat(self, name: str, *, ready: bool, now: datetime) -> bool:
         """Keep it."""
         self.beats.append((name, ready))
+        return True
 
-    async def leave(self, name: str) -> None:
-        """Nothing."""
+    async def silent(self, since: datetime) -> list[tuple[str, datetime]]:
+        """No other node; tests/flows/test_nodes.py has several."""
+        return []
 
     async def any_ready(self, now: datetime) -> bool:
         """What a test says."""
@@ -130,7 +132,8 @@ async def open_office(scene: Scene, *, telephony: bool = True, limit: int = 4) -
 @pytest.fixture(autouse=True)
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rounds as often as a test can wait for."""
-    monkeypatch.setattr("ari_app.flows.desk.POLL_S", 0.002)
+    for pause in "LOOK_S", "BEAT_S", "SWEEP_S":
+        monkeypatch.setattr(f"ari_app.flows.runner.{pause}", 0.002)
 
 
 @pytest.fixture
@@ -483,9 +486,8 @@ async def test_stopping_before_a_call_has_begun(scene: Scene) -> None:
     assert scene.call.reason == "interrupted"
 
 
-async def test_orphans_are_swept(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_orphans_are_swept(scene: Scene) -> None:
     """A channel or bridge with our kind of id and no flow is ended once it was seen twice; a stranger's is not."""
-    monkeypatch.setattr("ari_app.flows.desk.SWEEP_ROUNDS", 2)
     scene.records.calls.clear()
     shown = {"CONNECTEDLINE(num,i)": SCREEN}
     orphan, bridge = "ab" * 16 + "-2", "cd" * 16
