@@ -101,7 +101,7 @@ def _at(message: dict[str, Any]) -> datetime:
 
 def _stasis_start(message: dict[str, Any]) -> AriEvent:
     channel = message["channel"]
-    return StasisStart(_at(message), channel["id"], channel["name"], tuple(message.get("args", ())))
+    return StasisStart(_at(message), channel["id"], channel["name"], tuple(message.get("args") or ()))
 
 
 def _state_change(message: dict[str, Any]) -> AriEvent:
