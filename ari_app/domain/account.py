@@ -68,9 +68,10 @@ class Account:
 def require_agent(account: Account, company_numbers: Collection[str]) -> str:
     """The number of the phone a callback of this account rings first.
 
-    Raises CallbackUnavailableError (no agent, or an extension), OwnCompanyNumberError.
+    Raises CallbackUnavailableError (no agent, disabled, or an extension), OwnCompanyNumberError.
     """
-    if account.topmost or not account.agent or account.device is not Device.EXTERNAL or not account.device_number:
+    agent = account.agent and not account.topmost and account.disabled_at is None
+    if not agent or account.device is not Device.EXTERNAL or not account.device_number:
         raise CallbackUnavailableError
     if account.device_number in company_numbers:
         raise OwnCompanyNumberError(field="device_number", number=account.device_number)

@@ -7,6 +7,7 @@ from ari_app.domain.ending import Disposition, LegEnd, Party, disposition
 from ari_app.domain.leg import Leg
 
 DCONTEXT = "kakehashi"
+LASTDATA_CHARACTERS = 80  # as wide as the column is in Asterisk's own schema
 AMAFLAGS_DOCUMENTATION = 3
 
 
@@ -69,7 +70,7 @@ def _row(call_id: str, leg: Leg, peer: Leg | None, accountcode: str, node: str) 
         channel=leg.channel_name,
         dstchannel=peer.channel_name if peer else "",
         lastapp="Stasis",
-        lastdata=leg.endpoint,
+        lastdata=leg.endpoint[:LASTDATA_CHARACTERS],
         start=start,
         answer=leg.answered_at,
         end=end,
