@@ -53,7 +53,7 @@ class CallbackStore:
 
         Raises CapacityError, AgentBusyError, IdempotencyConflictError, DatabaseUnavailableError; then nothing is kept.
         """
-        placed: Placed = await self._writer.write_together(Place(call, limit, idempotency))
+        placed: Placed = await self._writer.write(Place(call, limit, idempotency))
         return placed
 
     async def save(self, call: Callback) -> None:
@@ -66,7 +66,7 @@ class CallbackStore:
 
     async def close(self, call: Callback, rows: list[CdrRow]) -> None:
         """Write the ended callback and its rows once, and give its channels back."""
-        await self._writer.write_together(Close(call.id, state_of(call), rows))
+        await self._writer.write(Close(call.id, state_of(call), rows))
 
     async def claim(self, node: str, at_most: int, now: datetime) -> list[Callback]:
         """Take over orders that nobody has begun, this node's share of them; each order goes to one node only."""

@@ -81,7 +81,7 @@ class ReturnedCallStore:
 
     async def close(self, call: ReturnedCall, rows: list[CdrRow]) -> None:
         """Write the ended call and its rows once, and give its channels back."""
-        await self._writer.write_together(Save(call.id, _values(call), rows))
+        await self._writer.write(Save(call.id, _values(call), rows))
 
     async def open_calls(self, node: str) -> list[ReturnedCall]:
         """This node's returned calls that have not ended."""

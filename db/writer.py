@@ -53,18 +53,16 @@ class GroupWriter(Generic[T]):
 
     async def write(self, order: T) -> Any:
         """Write one order at once, and everything that waits with it; returns its outcome once it is durable."""
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((order, future))
         self._wake.set()
-        return await self._enqueue(order)
-
-    async def write_together(self, order: T) -> Any:
-        """As `write`, but it may wait LATER_S for others to share its transaction."""
-        self._wake_later()
-        return await self._enqueue(order)
+        return await future
 
     def write_later(self, order: T) -> None:
-        """As `write_together`, for an order that nobody waits for. It must be one to keep."""
-        self._wake_later()
+        """Write one order that nobody waits for: with the next batch, or LATER_S from now. It must be one to keep."""
         self._waiting.append((order, None))
+        if self._later is None:
+            self._later = asyncio.get_running_loop().call_later(LATER_S, self._wake.set)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -76,15 +74,6 @@ class GroupWriter(Generic[T]):
             self._closing = True
             self._wake.set()
             await task
-
-    def _enqueue(self, order: T) -> asyncio.Future[Any]:
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((order, future))
-        return future
-
-    def _wake_later(self) -> None:
-        if self._later is None:
-            self._later = asyncio.get_running_loop().call_later(LATER_S, self._wake.set)
 
     async def _run(self) -> None:
         pause = RETRY_FIRST_S
